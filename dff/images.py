@@ -1,0 +1,268 @@
+"""Bytes or a path in, an upright RGB picture out, safely.
+
+A picture is a uint8 array (height, width, 3) in the orientation its viewer sees. Files come from
+strangers: the size is checked in the header before a pixel is decoded, only listed formats are
+tried, and whatever Pillow raises comes out as one `ImageError` with the file's name in it.
+"""
+
+import hashlib
+import io
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from dff.geometry import check_box
+
+MIN_SIDE = 32
+MAX_PIXELS = 64_000_000
+# Listed, because Pillow would otherwise also hand files to interpreters such as Ghostscript.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+# What people try most often, recognised only to say so. (offset, magic bytes, name)
+_FOREIGN = (
+    (4, b"ftyphei", "HEIC"),
+    (4, b"ftyphev", "HEIC"),
+    (4, b"ftypmif1", "HEIC"),
+    (4, b"ftypavi", "AVIF"),
+    (4, b"jP  ", "JPEG 2000"),
+    (4, b"JXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"8BPS", "Photoshop"),
+    (0, b"%PDF", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"<svg", "SVG"),
+)
+
+_TRANSPOSE = {  # EXIF orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION = 0x0112
+
+# `warnings.catch_warnings` swaps a global list, so two threads inside it can restore each other's.
+_warnings_lock = threading.Lock()
+
+
+class ImageError(ValueError):
+    """A file that cannot be used as a picture. The message names the file, what was expected,
+    what was found, and fits one line."""
+
+
+def safe_name(name: str) -> str:
+    """A file name fit for a message: unprintable characters replaced, at most 80 characters."""
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in name)
+    return shown if len(shown) <= 80 else f"{shown[:48]}…{shown[-31:]}"
+
+
+def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None) -> np.ndarray:
+    """Read a picture: (height, width, 3) uint8, contiguous, EXIF-upright.
+
+    Transparency is composited on white, 16-bit grey is divided by 257, 32-bit and float grey is
+    stretched from its own range to 0..255, of several frames or pages the first is read.
+
+    Args:
+        source: a path, or the bytes of a file.
+        name: the name used in messages; the path's own by default.
+
+    Raises:
+        ImageError: not one of `FORMATS`, damaged, truncated, empty, missing, not readable, a side
+            under `MIN_SIDE` pixels, or more than `MAX_PIXELS` pixels.
+    """
+    if isinstance(source, bytes):
+        return _decode(io.BytesIO(source), safe_name(name or "picture"))
+    path = os.fsdecode(source)
+    label = safe_name(name or os.path.basename(path) or path)
+    if os.path.isdir(path):
+        raise ImageError(f"'{label}' is a folder, expected a picture file.")
+    if not os.path.exists(path):
+        raise ImageError(f"'{label}' does not exist, expected a picture file: check the path.")
+    if not os.path.isfile(path):  # a pipe would block for ever
+        raise ImageError(f"'{label}' is not a regular file, expected a picture file.")
+    try:
+        file = open(path, "rb")  # noqa: SIM115 (errors of decoding are not errors of opening)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageError(f"'{label}' cannot be opened ({reason}): check permissions.") from error
+    with file:
+        return _decode(file, label)
+
+
+def file_sha256(data: bytes) -> str:
+    """The hexadecimal SHA-256 of a file's bytes: the identity of a picture file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def pixels_sha256(picture: np.ndarray) -> str:
+    """The hexadecimal SHA-256 of a picture's pixels and shape: the identity of an array."""
+    check_picture(picture, minimum=1)
+    digest = hashlib.sha256(f"{picture.shape}".encode())
+    digest.update(np.ascontiguousarray(picture).data)
+    return digest.hexdigest()
+
+
+def check_picture(picture: Any, minimum: int = MIN_SIDE) -> None:
+    """Raise ValueError unless `picture` is uint8 (height, width, 3), each side >= `minimum`.
+
+    Crops may be smaller than files: pass minimum=1 for them.
+    """
+    if not isinstance(picture, np.ndarray):
+        raise ValueError(
+            f"picture: expected a NumPy array, got {type(picture).__name__}; "
+            "read files with read_image"
+        )
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(
+            "picture: expected a uint8 array (height, width, 3), "
+            f"got {picture.dtype} {picture.shape}"
+        )
+    if min(picture.shape[:2]) < minimum:
+        height, width = picture.shape[:2]
+        raise ValueError(
+            f"picture: expected at least {minimum} pixels on each side, got {width} x {height}"
+        )
+
+
+def resize(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Resize to (height, width, 3) uint8: area averaging down, bilinear up, each side for itself.
+
+    A picture that already has the size is returned as it is.
+    """
+    import cv2
+
+    check_picture(picture, minimum=1)
+    if width < 1 or height < 1:
+        raise ValueError(f"expected a size of at least 1 x 1, got {width} x {height}")
+    target = (int(width), int(height))
+    now = (picture.shape[1], picture.shape[0])
+    smaller = (min(target[0], now[0]), min(target[1], now[1]))
+    if smaller != now:
+        picture = cv2.resize(np.ascontiguousarray(picture), smaller, interpolation=cv2.INTER_AREA)
+    if smaller != target:
+        picture = cv2.resize(np.ascontiguousarray(picture), target, interpolation=cv2.INTER_LINEAR)
+    return picture
+
+
+def thumbnail(picture: np.ndarray, side: int = 256) -> bytes:
+    """A JPEG whose longest side is `side` pixels, or the picture's own where that is smaller."""
+    check_picture(picture, minimum=1)
+    if side < 1:
+        raise ValueError(f"side: expected at least 1 pixel, got {side}")
+    height, width = picture.shape[:2]
+    scale = min(1.0, side / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    image = Image.fromarray(picture)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=82, optimize=True)
+    return out.getvalue()
+
+
+def crop(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:
+    """The part of the picture inside the box, as its own contiguous array."""
+    check_picture(picture, minimum=1)
+    x0, y0, x1, y1 = check_box(box, picture.shape[1], picture.shape[0])
+    return picture[y0:y1, x0:x1].copy()
+
+
+def _decode(file: IO[bytes], name: str) -> np.ndarray:
+    head = file.read(16)
+    file.seek(0)
+    if not head:
+        raise ImageError(f"'{name}' is empty, expected a picture file.")
+    try:
+        with _warnings_lock, warnings.catch_warnings():
+            # The size is checked just below, by our own cap.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"'{name}' is too large: expected at most {MAX_PIXELS // 10**6} megapixels, "
+            "make it smaller first."
+        ) from error
+    except Exception as error:
+        raise ImageError(_refusal(name, head)) from error
+    with image:
+        _check_size(name, *image.size)
+        try:
+            image.load()
+            upright = _upright(image, _to_rgb(image))
+        except Exception as error:  # decoders of damaged files raise nearly every type there is
+            raise ImageError(
+                f"'{name}' is damaged or truncated ({image.format}): expected a complete picture, "
+                "get the file again."
+            ) from error
+    return np.array(upright)
+
+
+def _refusal(name: str, head: bytes) -> str:
+    expected = f"expected one of {', '.join(FORMATS)}"
+    for offset, magic, kind in _FOREIGN:
+        if head[offset:].startswith(magic):
+            return f"'{name}' is a {kind} file, {expected}: convert it first."
+    return f"'{name}' is not a picture that can be read, or its beginning is damaged: {expected}."
+
+
+def _check_size(name: str, width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"'{name}' is too large: expected at most {MAX_PIXELS // 10**6} megapixels, "
+            f"got {width} x {height}; make it smaller first."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"'{name}' is too small: expected at least {MIN_SIDE} pixels on each side, "
+            f"got {width} x {height}."
+        )
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion clips at 255 and turns nearly every pixel white.
+        return _grey((np.asarray(image).astype(np.uint32) + 128) // 257)
+    if image.mode in ("I", "F"):
+        return _grey(_stretched(np.asarray(image, dtype=np.float64)))
+    if image.has_transparency_data:
+        white = Image.new("RGB", image.size, "white")
+        rgba = image.convert("RGBA")
+        white.paste(rgba, mask=rgba)
+        return white
+    return image.convert("RGB")
+
+
+def _grey(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.zeros_like(values)
+    low, high = values[finite].min(), values[finite].max()
+    scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (
+        255 / (high - low) if high > low else 0.0
+    )
+    return np.asarray(np.rint(scaled))
+
+
+def _upright(original: Image.Image, image: Image.Image) -> Image.Image:
+    # After load(): a PNG may carry its EXIF behind the pixels, and Pillow turns a TIFF itself
+    # there. Damaged EXIF is no reason to refuse a sound picture.
+    try:
+        orientation = original.getexif().get(_ORIENTATION, 1)
+    except Exception:
+        return image
+    turn = _TRANSPOSE.get(orientation)
+    return image if turn is None else image.transpose(turn)
