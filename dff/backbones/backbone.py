@@ -1,0 +1,245 @@
+"""A network that runs up to one layer: picture -> activations."""
+
+import difflib
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dff.backbones.networks import DEFAULT_NAME, Network, build_network, reason
+from dff.backbones.taps import Probe, Tap, probe
+from dff.geometry import fit_size
+from dff.images import check_picture, resize
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+DEFAULT_SIZE = 512
+SHOWN = 12  # layers named in a message
+
+
+def load_backbone(
+    name: str = DEFAULT_NAME,
+    layer: str | None = None,
+    *,
+    pretrained: bool = True,
+    device: str = "cpu",
+    seed: int = 0,
+) -> "Backbone":
+    """Load a network and choose the layer whose activations it gives.
+
+    name: "efficientnet_lite0" (weights bundled), else a classification network of torchvision or,
+        failing that, of timm ("resnet50", "resnet18.a1_in1k"). "NAME:LAYER" names the layer too.
+    layer: a module's name in the network, such as "features.29" of vgg16; of efficientnet_lite0
+        also "block5", "block6" and "last". `Backbone.taps` lists those that can be factorized.
+        Default: of the coarsest ones the widest, which in most networks is the last.
+    pretrained: False gives random weights, drawn from `seed`, and needs no network connection.
+    device: a PyTorch device, such as "cpu" or "cuda".
+
+    Raises ValueError for an unknown name, layer or device and for a layer that cannot be
+    factorized, WeightsUnavailable (a ValueError) when the weights cannot be fetched.
+    """
+    name, _, suffix = name.partition(":")
+    if suffix and layer is not None and layer != suffix:
+        raise ValueError(f"layer: expected one, got {suffix!r} in the name and {layer!r} beside it")
+    network = build_network(name, pretrained=pretrained, seed=seed)
+    return Backbone(name, network, layer=layer or suffix or None, device=device)
+
+
+class Backbone:
+    """A network up to one layer; load_backbone makes them. Safe to share between threads.
+
+    name, layer: what was loaded; channels, stride: the layer's (stride in input pixels)
+    size: the longest side, in pixels, to which pictures are scaled unless another is given
+    mean, std: of the input's normalisation, on the scale 0 to 1
+    weights, licence: where the weights come from, and their licence as far as it is stated
+    taps: the layers that can be factorized, in order of depth
+    class_weights (classes, channels), class_bias (classes,): float32, read-only, of the classifier
+        whose input is the mean of this layer's activations; None for every other layer
+    """
+
+    def __init__(
+        self, name: str, network: Network, *, layer: str | None = None, device: str = "cpu"
+    ) -> None:
+        import torch
+
+        try:
+            found = probe(network.module)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
+        short = {found.modules[module]: alias for alias, module in network.layers.items()}
+        self.taps = tuple(
+            Tap(short.get(tap.name, tap.name), tap.channels, tap.stride) for tap in found.taps
+        )
+        module = _choose(name, network.layers.get(layer or "", layer), found, self.taps)
+        tap = self.taps[[tap.name for tap in found.taps].index(module)]
+        self.name = name
+        self.layer = tap.name
+        self.channels = tap.channels
+        self.stride = tap.stride
+        self.size = DEFAULT_SIZE
+        self.mean = network.mean
+        self.std = network.std
+        self.weights = network.weights
+        self.licence = network.licence
+        self.device = device
+        self.class_weights: np.ndarray | None = None
+        self.class_bias: np.ndarray | None = None
+        if found.head is not None and found.head_tap == module:
+            self.class_weights, self.class_bias = _arrays(found.head)
+        try:
+            self._network = network.module.to(device).to(memory_format=torch.channels_last)
+        except (AssertionError, RuntimeError) as error:
+            raise ValueError(
+                f"device: expected one that PyTorch has here, such as 'cpu', got {device!r} "
+                f"({reason(error)})"
+            ) from error
+        _end_at(self._network.get_submodule(module))
+
+    def __repr__(self) -> str:
+        return (
+            f"Backbone({self.name}:{self.layer}, {self.channels} channels, stride {self.stride}, "
+            f"weights: {self.weights})"
+        )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 over all weights: names, shapes and values."""
+        digest = hashlib.sha256()
+        for name, tensor in self._network.state_dict().items():
+            values = tensor.cpu().contiguous().numpy()
+            digest.update(f"{name} {values.dtype} {values.shape}".encode())
+            digest.update(values.tobytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def labels(self) -> tuple[str, ...] | None:
+        """The classes' English names if they are ImageNet's 1000 and `classify` applies."""
+        if self.class_weights is None or len(self.class_weights) != 1000:
+            return None
+        from timm.data import ImageNetInfo
+
+        return tuple(text.split(",")[0] for text in ImageNetInfo().label_descriptions())
+
+    def activations(self, picture: np.ndarray, size: int | None = None) -> np.ndarray:
+        """Activations (channels, rows, columns), float32 and non-negative, of one picture.
+
+        picture: uint8 (height, width, 3), RGB; a crop may be as small as one pixel.
+        size: the longest side of the network's input in pixels (see geometry.fit_size).
+        """
+        return self.activations_batch([picture], size)[0]
+
+    def activations_batch(
+        self, pictures: Sequence[np.ndarray], size: int | None = None
+    ) -> list[np.ndarray]:
+        """`activations` of several pictures; those with equal input sizes share one pass.
+
+        The memory needed grows with the number of pictures: hand over a few at a time.
+        """
+        size = self.size if size is None else size
+        groups: dict[tuple[int, int], list[int]] = {}
+        for number, picture in enumerate(pictures):
+            check_picture(picture, minimum=1)
+            height, width = picture.shape[:2]
+            groups.setdefault(fit_size(width, height, size), []).append(number)
+        found: dict[int, np.ndarray] = {}
+        for (width, height), numbers in groups.items():
+            batch = np.stack([resize(pictures[number], width, height) for number in numbers])
+            # Copies, so that one picture's activations do not keep the whole batch in memory.
+            maps = [np.array(one, order="C") for one in self._run(batch)]
+            found.update(zip(numbers, maps, strict=True))
+        return [found[number] for number in range(len(pictures))]
+
+    def classify(self, vectors: np.ndarray) -> np.ndarray | None:
+        """Class probabilities (n, classes), float32, of vectors (n, channels) of this layer.
+
+        The network's own classifier, for which a picture is the mean of its activations; a unit
+        vector, such as a basis row, must first be scaled to a picture's strength. None when the
+        classifier's input is not the mean of this layer.
+        """
+        vectors = np.asarray(vectors)
+        if vectors.ndim != 2 or vectors.shape[1] != self.channels:
+            raise ValueError(f"vectors: expected (n, {self.channels}), got {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            raise ValueError("vectors: expected finite numbers, got NaN or infinity")
+        if self.class_weights is None or self.class_bias is None:
+            return None
+        logits = vectors.astype(np.float32) @ self.class_weights.T + self.class_bias
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def _run(self, batch: np.ndarray) -> np.ndarray:
+        """uint8 (n, height, width, 3) -> (n, channels, rows, columns)."""
+        import torch
+
+        with torch.inference_mode():
+            # The permuted batch is in channels_last order, the fast one, as the network is.
+            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
+            mean, std = (torch.tensor(v, device=x.device) for v in (self.mean, self.std))
+            x = (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+            try:
+                self._network(x)
+            except _Reached as reached:
+                maps: np.ndarray = reached.output.float().cpu().numpy()
+        # The probe saw one input; NaN fails this too.
+        if not (maps.min() >= 0 and np.isfinite(maps.max())):
+            raise ValueError(
+                f"expected non-negative, finite activations, but layer {self.layer} of {self.name} "
+                "gave others for this picture; choose another layer"
+            )
+        return maps
+
+
+class _Reached(Exception):
+    """Carries the layer's output out of the network, past everything that would come after it."""
+
+    def __init__(self, output: "Tensor") -> None:
+        self.output = output
+
+
+def _end_at(module: "nn.Module") -> None:
+    """Make the network stop at `module`. Unlike a hook with a list this keeps nothing between
+    calls, so threads cannot mix; unlike cutting, it works for every network and keeps the names.
+    """
+    forward = module.forward
+
+    def and_stop(*args: Any, **kwargs: Any) -> None:
+        raise _Reached(forward(*args, **kwargs))
+
+    module.forward = and_stop
+
+
+def _choose(name: str, layer: str | None, found: Probe, taps: Sequence[Tap]) -> str:
+    """The module to end at: `layer` or its equal, else the deepest of the widest, coarsest taps.
+
+    The plain deepest would be one narrow branch of the last block in networks with branches.
+    """
+    if not taps:
+        raise ValueError(f"{name}: expected a network with non-negative layers, it has none")
+    if layer is None:
+        return max(reversed(found.taps), key=lambda tap: (tap.stride, tap.channels)).name
+    if layer in found.modules:
+        return found.modules[layer]
+    names = [tap.name for tap in taps]
+    if layer in found.refused:
+        problem = f"layer {layer} {found.refused[layer]}"
+    else:
+        close = difflib.get_close_matches(layer, {*names, *found.modules}, n=3)
+        problem = f"no layer {layer!r}" + (f" (did you mean {', '.join(close)}?)" if close else "")
+    raise ValueError(
+        f"{name}: {problem}; expected a non-negative layer, one of {len(names)}, the deepest of "
+        f"which are {', '.join(names[-SHOWN:])}"
+    )
+
+
+def _arrays(head: "nn.Linear") -> tuple[np.ndarray, np.ndarray]:
+    """The weights and bias of a linear layer, as read-only copies."""
+    weights = head.weight.detach().cpu().numpy().astype(np.float32)
+    bias = np.zeros(len(weights), dtype=np.float32)
+    if head.bias is not None:
+        bias = head.bias.detach().cpu().numpy().astype(np.float32)
+    weights.setflags(write=False)
+    bias.setflags(write=False)
+    return weights, bias
