@@ -1,0 +1,49 @@
+"""Why a picture got its score: the exact split of a cosine into pairs of regions.
+
+With descriptors q = sum_i a_i r_i and t = sum_j b_j s_j of unit length (see
+`dff.descriptors.base`), the score <q, t> is the sum over i, j of a_i b_j <r_i, s_j>. The cells
+may be negative once whitening has moved the origin. A user's weight w_i scales row i and nothing
+else: score = sum_i w_i * row_i. The split is exact arithmetic, not proof of cause.
+"""
+
+import numpy as np
+
+from dff.descriptors.base import Described
+
+
+def contributions(query: Described, target: Described) -> np.ndarray:
+    """What each pair of regions adds to the score: (query regions, target regions) float32.
+
+    They sum to the score to 1e-5.
+    """
+    pairs = query.regions @ target.regions.T
+    cells: np.ndarray = query.weights[:, None] * pairs * target.weights
+    return cells
+
+
+def row_scores(query: Described, descriptors: np.ndarray) -> np.ndarray:
+    """What each region of the query adds to the score of every picture: (n, query regions).
+
+    descriptors: (n, dimensions) float32, memory-mapped or not. With user weights w (k,), the
+    scores of a whole index are `row_scores(...) @ w`: no network, no factorization.
+    """
+    rows: np.ndarray = descriptors @ (query.regions * query.weights[:, None]).T
+    return rows
+
+
+def check_weights(weights: object, k: int) -> np.ndarray:
+    """User weights as (k,) float32 in 0..2, or ValueError; None gives ones."""
+    if weights is None:
+        return np.ones(k, np.float32)
+    try:
+        array = np.array(weights, dtype=np.float32)
+    except (TypeError, ValueError):  # text, ragged lists, a dictionary
+        array = np.zeros(0, np.float32)
+    if array.shape != (k,) or not ((array >= 0) & (array <= 2)).all():
+        raise ValueError(f"weights: expected {k} numbers from 0 to 2, got {weights!r}")
+    return array
+
+
+def percentile(scores: np.ndarray, score: float) -> float:
+    """The share of `scores` (n,) below `score`, in percent."""
+    return 100.0 * float(np.count_nonzero(scores < score)) / max(1, len(scores))
