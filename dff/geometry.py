@@ -63,7 +63,7 @@ def check_box(
     """
     try:
         values = tuple(float(v) for v in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         values = ()
     if len(values) != 4 or not all(math.isfinite(v) and v == int(v) for v in values):
         raise ValueError(f"box: expected four whole numbers x0, y0, x1, y1, got {box!r}")

@@ -1,0 +1,26 @@
+"""Settings of the whole process, made once at its start: by the command line, the dashboard and
+the benchmarks, never by the library."""
+
+import os
+
+
+def prepare() -> None:
+    """Keep threads from spinning. Call it before anything imports torch.
+
+    Threads of PyTorch's OpenMP and of NumPy's BLAS spin while they wait for each other. With
+    another program on the same two cores, a network pass took 16 times as long as with threads
+    that sleep, and a factorization, whose products are too small to be shared out at all, 45
+    times as long as on one thread.
+    """
+    import numpy  # noqa: F401 (its BLAS must be there to be limited)
+    from threadpoolctl import threadpool_limits
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    threadpool_limits(1, user_api="blas")
+
+
+def use_all_cores() -> None:
+    """Give torch as many threads as there are cores. Imports torch."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
