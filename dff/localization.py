@@ -1,0 +1,209 @@
+"""Where the parts of one picture are in another, and the box around them.
+
+Three ways, cheapest first. *Instant*: each stored factor of a target lights up by its cosine with
+the query's regions. *Joint from stored factors*: one small NMF over the stored bases of the query
+and its results, started from the query's own parts, so that part j keeps its number and colour in
+every picture; no network pass. *Joint*: one NMF over the activations of query and targets
+together (Collins & Süsstrunk, ICIP 2019), the exact form. Measured in docs/evaluation.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dff import nmf
+from dff.backbones import Backbone
+from dff.factorization import factorize_jointly
+from dff.geometry import Box, check_box, fit_size, grid_extent
+from dff.parts import Parts
+
+THRESHOLD = 0.25  # of a picture's own maximum: docs/evaluation.md
+# Under this share of the heat that the region of interest reaches in the query there is nothing
+# to point at in a target.
+FLOOR = 0.15
+WHOLE_PICTURE = 0.95  # a box that covers more marks nothing
+# The joint parts are given this many steps away from the query's own. More steps agree better with
+# a true joint factorization (at 5 / 100: 79 / 85 % of positions), but the query's heatmaps drift
+# from the parts that made the score (cosine 0.98 / 0.90), and localisation gains nothing.
+JOINT_ITERATIONS = 5
+CANVAS = 256  # longest side on which boxes are drawn, in pixels: 4 px of a 1024 px photo
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """The region of interest in one picture.
+
+    heatmap: (rows, columns) float32 >= 0, the grid of the picture's parts. box: pixels of the
+    original, None where nothing is found. mask: (height, width) bool at a longest side of 256
+    pixels, the largest connected region over the threshold; all False where nothing is found.
+    """
+
+    heatmap: np.ndarray
+    box: Box | None
+    mask: np.ndarray
+
+
+def region_of_interest(parts: Parts, box: Box | None = None) -> np.ndarray:
+    """How much each part belongs to what the user means: (k,) float32, 0..1.
+
+    With a box: max(0, (share - area) / (1 - area)), share = how much of the part's heat lies in
+    the box, area = the box's share of the picture: 0 for a part that is no denser inside than
+    outside. Without one, or with a box over 95 % of the picture: the part's share of energy.
+    """
+    if box is not None:
+        x0, y0, x1, y1 = check_box(box, parts.width, parts.height)
+        area = (x1 - x0) * (y1 - y0) / (parts.width * parts.height)
+        if area <= WHOLE_PICTURE:
+            shares = np.array([_share(parts, heat, box) for heat in parts.heatmaps])
+            weights = np.maximum(0, (shares - area) / (1 - area))
+            if weights.any():
+                return weights.astype(np.float32)
+    return parts.energy
+
+
+def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
+    """The query's parts found in every target, without a network pass.
+
+    query: its parts; targets: their stored factors, as many as there are (see `Index.detail`).
+    Returns one `Parts` a picture, the query first, all with one basis, whose row j grew out of
+    the query's part j.
+
+    The rows of all bases, each weighted by its heatmap's length, are factorized with the query's
+    basis as the start; then each picture's factors are expressed in the result by non-negative
+    least squares, and their heatmaps summed accordingly.
+    """
+    pictures = [query, *targets]
+    stacked = np.concatenate([_weighted_basis(parts) for parts in pictures])
+    start = nmf.project(stacked, query.basis)
+    solution = nmf.solve(
+        stacked,
+        query.k,
+        init=(np.maximum(start, 1e-6), query.basis),
+        max_iterations=JOINT_ITERATIONS,
+        tolerance=0,
+    )
+    lengths = np.linalg.norm(solution.basis, axis=1, keepdims=True)
+    basis = np.where(query.dead[:, None], 0, solution.basis / np.where(lengths > 0, lengths, 1))
+    return [expressed_in(parts, basis.astype(np.float32)) for parts in pictures]
+
+
+def expressed_in(parts: Parts, basis: np.ndarray) -> Parts:
+    """A picture's factors in another basis (j, channels): non-negative least squares a factor."""
+    coefficients = nmf.project(parts.basis, basis)  # (k, j)
+    heatmaps = np.tensordot(coefficients.T, parts.heatmaps, axes=1).astype(np.float32)
+    return parts.with_heatmaps(heatmaps, basis)
+
+
+def instant_heatmap(target: Parts, query_basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The instant form: (rows, columns) float32 of the target's grid.
+
+    heat = sum_j heatmap_j * max(0, cos(basis_j, q)), q = the query's parts weighted by the region
+    of interest: query_basis (k, channels) unit rows, weights (k,).
+    """
+    wanted = weights @ query_basis
+    length = float(np.linalg.norm(wanted))
+    if length == 0:
+        return np.zeros(target.grid, np.float32)
+    cosines = np.maximum(0, target.basis @ (wanted / length))
+    return np.tensordot(cosines, target.heatmaps, axes=1).astype(np.float32)
+
+
+def locate(
+    parts: Parts, heatmap: np.ndarray, *, threshold: float = THRESHOLD, floor: float = 0.0
+) -> Located:
+    """The largest connected region of a heatmap (rows, columns) over threshold * its maximum.
+
+    floor: the heat under which the maximum counts as nothing found.
+    """
+    import cv2
+
+    canvas = parts.on_picture(heatmap, CANVAS)
+    top = float(canvas.max())
+    nothing = np.zeros(canvas.shape, bool)
+    if top <= 0 or top < floor:
+        return Located(heatmap, None, nothing)
+    over = (canvas >= threshold * top).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(over, connectivity=8)
+    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, w, h = (int(v) for v in stats[best, :4])
+    across, down = parts.width / canvas.shape[1], parts.height / canvas.shape[0]
+    box = (
+        int(np.floor(x * across)),
+        int(np.floor(y * down)),
+        min(parts.width, int(np.ceil((x + w) * across))),
+        min(parts.height, int(np.ceil((y + h) * down))),
+    )
+    return Located(heatmap, box, labels == best)
+
+
+def locate_parts(pictures: Sequence[Parts], weights: np.ndarray) -> list[Located]:
+    """The region of interest in pictures that share their parts, the query first.
+
+    weights: (k,), from `region_of_interest`.
+    """
+    heats = [np.tensordot(weights, parts.heatmaps, axes=1) for parts in pictures]
+    floor = FLOOR * float(heats[0].max())
+    return [
+        locate(parts, heat.astype(np.float32), floor=floor)
+        for parts, heat in zip(pictures, heats, strict=True)
+    ]
+
+
+def joint(
+    pictures: Sequence[np.ndarray],
+    k: int,
+    backbone: Backbone,
+    *,
+    size: int | None = None,
+    seed: int = 0,
+) -> list[Parts]:
+    """True joint factorization of pictures, (height, width, 3) uint8 each: one `Parts` each."""
+    size = size or backbone.size
+    activations = [backbone.activations(picture, size) for picture in pictures]
+    found = []
+    for picture, factors in zip(
+        pictures, factorize_jointly(activations, k, seed=seed), strict=True
+    ):
+        height, width = picture.shape[:2]
+        extent = grid_extent(factors.grid, backbone.stride, fit_size(width, height, size))
+        found.append(Parts.of(factors, (width, height), extent, None))
+    return found
+
+
+def localize(
+    picture: np.ndarray,
+    targets: Sequence[np.ndarray],
+    k: int = 4,
+    *,
+    backbone: Backbone,
+    box: Sequence[float] | None = None,
+    size: int | None = None,
+) -> list[Located]:
+    """Where what the user means in `picture` is in each of `targets`, by joint factorization.
+
+    picture, targets: (height, width, 3) uint8. box: what is meant, (x0, y0, x1, y1) pixels of
+    `picture`; without one, everything, by energy. Returns one `Located` a target.
+    """
+    height, width = picture.shape[:2]
+    checked = None if box is None else check_box(box, width, height)
+    found = joint([picture, *targets], k, backbone, size=size)
+    return locate_parts(found, region_of_interest(found[0], checked))[1:]
+
+
+def _share(parts: Parts, heatmap: np.ndarray, box: Box) -> float:
+    """The share of a heatmap's sum that lies inside a box."""
+    canvas = parts.on_picture(heatmap, CANVAS)
+    total = float(canvas.sum())
+    if total <= 0:
+        return 0.0
+    scale = CANVAS / max(parts.width, parts.height)
+    x0, y0, x1, y1 = (round(v * scale) for v in box)
+    x0, y0 = min(x0, canvas.shape[1] - 1), min(y0, canvas.shape[0] - 1)
+    return float(canvas[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].sum()) / total
+
+
+def _weighted_basis(parts: Parts) -> np.ndarray:
+    lengths = np.linalg.norm(parts.heatmaps.reshape(parts.k, -1), axis=1)
+    weighted: np.ndarray = parts.basis * lengths[:, None].astype(np.float32)
+    return weighted
