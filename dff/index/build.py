@@ -1,0 +1,458 @@
+"""Build an index from a folder of photos: resumable, with progress, old or new but never half."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from PIL import Image
+
+from dff.backbones import Backbone
+from dff.descriptors import families, family
+from dff.factorization import factorize_activations
+from dff.images import (
+    EXTENSIONS,
+    ImageError,
+    file_sha256,
+    pixels_sha256,
+    read_image,
+    safe_name,
+    thumbnail,
+)
+from dff.index.format import (
+    MANIFEST,
+    VERSION,
+    IndexProblem,
+    Settings,
+    file_record,
+    list_files,
+    settings_facts,
+    write_json,
+)
+from dff.index.store import Record, Shard, fit_whitening, write_generation, write_shard
+from dff.names import name_parts
+from dff.whitening import Whitening
+
+CHUNK = 128  # pictures a shard
+AHEAD = 3  # pictures decoded while the network is busy
+DETAIL_K = 8
+THUMBNAIL_SIDE = 320
+Decoded = tuple[np.ndarray, str] | ImageError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build is. rate: pictures a second in this run; left: seconds, None if unknown."""
+
+    done: int
+    total: int
+    path: str
+    rate: float
+    left: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did. unreadable: [(relative path, reason)]; resumed: pictures taken over from
+    an unfinished build."""
+
+    folder: Path
+    count: int
+    unreadable: list[tuple[str, str]]
+    resumed: int
+    seconds: float
+
+
+def build(
+    photos: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    backbone: Backbone,
+    *,
+    k: int = 4,
+    descriptors: Sequence[str] = ("dff",),
+    size: int | None = None,
+    seed: int = 0,
+    whitening: Whitening | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Build (or build again) the index `out` of all pictures under the folder `photos`.
+
+    Unreadable files are reported and left out. Stopped by Ctrl-C or an error, it keeps what is
+    done in `out`/building and the next call with the same settings goes on from there; an index
+    that was there before stays valid until the new one takes its place in one step.
+
+    whitening: one that was fitted elsewhere, for the "dff" descriptor; by default it is fitted on
+    this collection. A file photos.csv in the folder (columns file, title, category, licence,
+    author) gives titles, categories and credits.
+
+    Raises IndexProblem without pictures, or while another build writes to `out`; ValueError for
+    wrong settings.
+    """
+    photos, out = Path(photos), Path(out)
+    if not photos.is_dir():
+        raise IndexProblem(f"photos: expected a folder, got {safe_name(str(photos))}")
+    if not 1 <= k <= 10:
+        raise ValueError(f"k: expected 1 to 10, got {k}")
+    unknown = set(descriptors) - set(families())
+    if unknown:
+        known = ", ".join(families())
+        raise ValueError(f"descriptors: expected some of {known}, got {', '.join(unknown)}")
+    if whitening is not None and whitening.channels != backbone.channels:
+        raise ValueError(
+            f"whitening: expected one of {backbone.channels} channels, those of "
+            f"{backbone.name}:{backbone.layer}, got {whitening.channels}"
+        )
+    settings = Settings(
+        backbone=backbone.name,
+        layer=backbone.layer,
+        weights=backbone.fingerprint,
+        channels=backbone.channels,
+        stride=backbone.stride,
+        size=size or backbone.size,
+        k=k,
+        detail_k=max(DETAIL_K, k),
+        seed=seed,
+        descriptors=tuple(dict.fromkeys(("dff", *descriptors))),
+    )
+    start = time.perf_counter()
+    found = find_pictures(photos)
+    refused = [(safe_name(path), reason) for path in found if (reason := _refuse_name(path))]
+    paths = [path for path in found if not _refuse_name(path)]
+    if not found:
+        raise IndexProblem(
+            f"no pictures under {safe_name(str(photos))}: expected files ending in "
+            f"{', '.join(EXTENSIONS)}"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        (out / "building").mkdir(exist_ok=True)
+        work = _Work(photos, out, backbone, settings, paths, progress)
+        shard_folders, damaged = work.run()
+        unreadable = sorted([*refused, *damaged])
+        count = _finish(out, settings, photos, shard_folders, whitening, unreadable)
+    return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
+
+
+def find_pictures(photos: Path) -> list[str]:
+    """Relative paths of all files with a picture's extension, recursively, sorted.
+
+    Hidden files and folders are left out: thumbnails and waste bins are kept in them.
+    """
+    found = []
+    for folder, below, names in os.walk(photos):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
+                found.append((Path(folder) / name).relative_to(photos).as_posix())
+    return sorted(found)
+
+
+class _Work:
+    """One run over all pictures, chunk by chunk, with a journal to go on from."""
+
+    def __init__(
+        self,
+        photos: Path,
+        out: Path,
+        backbone: Backbone,
+        settings: Settings,
+        paths: list[str],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.photos, self.out, self.backbone, self.settings = photos, out, backbone, settings
+        self.paths, self.progress = paths, progress
+        self.facts = _read_facts(photos)
+        self.ids = _ids(paths)
+        self.journal = out / "building" / f"{settings.fingerprint()}.jsonl"
+        self.done = 0
+        self.resumed = 0
+        self.started = time.perf_counter()
+
+    def run(self) -> tuple[list[Path], list[tuple[str, str]]]:
+        """All shards, and the unreadable files with their reasons."""
+        shards: list[Path] = []
+        unreadable: list[tuple[str, str]] = []
+        known = _read_journal(self.journal)
+        for number, start in enumerate(range(0, len(self.paths), CHUNK)):
+            stamps = [self._stamp(path) for path in self.paths[start : start + CHUNK]]
+            chunk = _Chunk(number, stamps)
+            self._take_over(chunk, known.get(number))
+            try:
+                self._complete(chunk)
+            finally:  # stopped or not, what is done is kept
+                if chunk.done > chunk.taken:
+                    folder = None
+                    if chunk.records:
+                        folder = write_shard(chunk.records, self.settings, self.out / "shards")
+                    chunk.shard = folder
+                    self._note(chunk)
+            shards += [chunk.shard] if chunk.shard else []
+            unreadable += chunk.unreadable
+        return shards, unreadable
+
+    def _take_over(self, chunk: "_Chunk", entry: dict[str, Any] | None) -> None:
+        """Fill a chunk with what an earlier run has done of it, as long as the files agree."""
+        if entry is None or entry["stamps"] != chunk.stamps[: len(entry["stamps"])]:
+            return
+        if entry["shard"]:
+            folder = self.out / "shards" / entry["shard"]
+            try:
+                shard = Shard(folder, self.settings)
+            except IndexProblem:  # the machine stopped while it was written: do it again
+                return
+            chunk.shard = folder
+            if len(entry["stamps"]) < len(chunk.stamps):
+                chunk.records = [shard.record(row) for row in range(len(shard.pictures))]
+        chunk.unreadable = [(path, reason) for path, reason in entry["unreadable"]]
+        chunk.taken = len(entry["stamps"])
+        self.done += chunk.taken
+        self.resumed += chunk.taken
+
+    def _complete(self, chunk: "_Chunk") -> None:
+        paths = [path for path, *_ in chunk.stamps[chunk.done :]]
+        with ThreadPoolExecutor(1, "dff-decode") as pool:
+            for path, decoded in _decode_ahead(pool, self.photos, paths):
+                if isinstance(decoded, ImageError):
+                    chunk.unreadable.append((path, str(decoded)))
+                else:
+                    chunk.records.append(self._record(path, *decoded))
+                self._tell(path)
+
+    def _record(self, path: str, picture: np.ndarray, sha256: str) -> Record:
+        settings = self.settings
+        activations = self.backbone.activations(picture, settings.size)
+        parts = factorize_activations(activations, settings.k, seed=settings.seed)
+        detail = factorize_activations(activations, settings.detail_k, seed=settings.seed)
+        given = self.facts.get(path, {})
+        facts = {
+            "id": self.ids[path],
+            "path": path,
+            "width": picture.shape[1],
+            "height": picture.shape[0],
+            "sha256": sha256,
+            "pixels_sha256": pixels_sha256(picture),
+            "title": given.get("title") or Path(path).stem.replace("_", " ").strip(),
+            "category": given.get("category") or "",
+            "credit": ", ".join(v for v in (given.get("author"), given.get("licence")) if v),
+            "names": name_parts(parts, self.backbone),
+        }
+        regions = {
+            name: family(name).regions(activations, parts).stored()
+            for name in settings.descriptors
+            if name != "dff"
+        }
+        small = thumbnail(picture, THUMBNAIL_SIDE)
+        with Image.open(io.BytesIO(small)) as image:
+            return Record.of(facts, parts, detail, regions, (small, image.size))
+
+    def _stamp(self, path: str) -> list[Any]:
+        """What a record was made from: one of an earlier run is taken over if this is equal."""
+        try:
+            status = (self.photos / path).stat()
+            file = [status.st_size, status.st_mtime_ns]
+        except OSError:
+            file = [-1, -1]
+        return [path, *file, self.ids[path], self.facts.get(path, {})]
+
+    def _tell(self, path: str) -> None:
+        self.done += 1
+        if self.progress is None:
+            return
+        fresh = self.done - self.resumed
+        rate = fresh / max(1e-9, time.perf_counter() - self.started)
+        left = (len(self.paths) - self.done) / rate if fresh else None
+        self.progress(Progress(self.done, len(self.paths), path, rate, left))
+
+    def _note(self, chunk: "_Chunk") -> None:
+        entry = {
+            "chunk": chunk.number,
+            "stamps": chunk.stamps[: chunk.done],
+            "shard": chunk.shard.name if chunk.shard else None,
+            "unreadable": chunk.unreadable,
+        }
+        with open(self.journal, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass
+class _Chunk:
+    """The pictures of one shard, being collected, in the order of `stamps`.
+
+    taken: how many an earlier run has done. If that is all of them, the shard is not read again
+    and `records` stays empty.
+    """
+
+    number: int
+    stamps: list[list[Any]]
+    taken: int = 0
+    shard: Path | None = None
+    records: list[Record] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Counted, not kept: Ctrl-C may come between any two statements."""
+        return max(self.taken, len(self.records) + len(self.unreadable))
+
+
+def _decode_ahead(
+    pool: ThreadPoolExecutor, photos: Path, paths: Sequence[str]
+) -> Iterator[tuple[str, Decoded]]:
+    """Decode in another thread while the caller computes; a few at a time, in order."""
+    waiting: deque[tuple[str, Future[Decoded]]] = deque()
+    for path in paths:
+        waiting.append((path, pool.submit(_decode, photos / path)))
+        if len(waiting) > AHEAD:
+            name, future = waiting.popleft()
+            yield name, future.result()
+    for name, future in waiting:
+        yield name, future.result()
+
+
+def _decode(path: Path) -> Decoded:
+    try:
+        data = path.read_bytes()
+        return read_image(data, path.name), file_sha256(data)
+    except OSError as error:
+        return ImageError(f"'{safe_name(path.name)}' cannot be opened ({error.strerror}).")
+    except ImageError as error:
+        return error
+
+
+def _finish(
+    out: Path,
+    settings: Settings,
+    photos: Path,
+    shard_folders: list[Path],
+    whitening: Whitening | None,
+    unreadable: list[tuple[str, str]],
+) -> int:
+    """Fit, whiten, and put the new manifest in place of the old one."""
+    if not shard_folders:
+        reasons = "; ".join(reason for _, reason in unreadable[:3])
+        raise IndexProblem(f"none of {len(unreadable)} files could be read: {reasons}")
+    shards = [Shard(folder, settings) for folder in shard_folders]
+    relative = Path(os.path.relpath(photos.resolve(), out.resolve())).as_posix()
+    provenance = {"photos": photos.name}
+    whitenings = {
+        name: whitening
+        if name == "dff" and whitening is not None
+        else fit_whitening(shards, name, provenance)
+        for name in settings.descriptors
+    }
+    generation = write_generation(shards, whitenings, out / "generations")
+    used = [*shard_folders, generation]
+    files = {
+        path.relative_to(out).as_posix(): file_record(path)
+        for folder in used
+        for path in list_files(folder)
+    }
+    count = sum(len(shard.pictures) for shard in shards)
+    manifest = {
+        "format": VERSION,
+        "count": count,
+        "photos_root": relative,
+        **settings_facts(settings),
+        "generation": generation.name,
+        "shards": [folder.name for folder in shard_folders],
+        "unreadable": [list(u) for u in unreadable],
+        "whitening": {
+            name: {"power": w.power, "dimensions": w.dimensions, **w.provenance}
+            for name, w in whitenings.items()
+        },
+        "files": files,
+    }
+    write_json(out / MANIFEST, manifest)
+    _sweep(out, {folder.name for folder in used})
+    return count
+
+
+def _sweep(out: Path, used: set[str]) -> None:
+    """Delete what the manifest no longer names. Readers that have it mapped keep it."""
+    for parent in ("shards", "generations"):
+        for folder in (out / parent).iterdir():
+            if folder.name not in used:
+                shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(out / "building", ignore_errors=True)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the builder's lock; the system frees it however the process ends."""
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise IndexProblem(
+            f"another build is writing to {safe_name(str(out))}: wait for it or stop it"
+        ) from error
+
+
+def _read_journal(path: Path) -> dict[int, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    entries = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):  # file names may hold other line ends
+        try:
+            entry = json.loads(line)
+            entries[int(entry["chunk"])] = entry
+        except (ValueError, KeyError, TypeError):
+            continue  # the line that was being written when the machine stopped
+    return entries
+
+
+def _refuse_name(path: str) -> str | None:
+    """Why an index cannot hold a file of this name; None where it can."""
+    if "\\" in path:  # a folder's border on Windows, where the index may be opened
+        return "its name has a backslash: rename it"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "its name is not valid text: rename it"
+    return None
+
+
+def _ids(paths: Sequence[str]) -> dict[str, str]:
+    """A short id for each path: its file name in lower case, with a piece of the path's hash
+    where several files share it."""
+    slugs = {path: _slug(Path(path).stem) for path in paths}
+    shared = Counter(slugs.values())
+    return {
+        path: slug
+        if shared[slug] == 1
+        else f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+        for path, slug in slugs.items()
+    }
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "_", text.lower()).strip("_")[:60] or "picture"
+
+
+def _read_facts(photos: Path) -> dict[str, dict[str, str]]:
+    path = photos / "photos.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise IndexProblem(f"{path} cannot be read ({error}); mend or remove it") from error
+    if rows and "file" not in rows[0]:
+        raise IndexProblem(f"{path}: expected a column 'file', got {', '.join(rows[0])}")
+    return {row["file"]: {k: v for k, v in row.items() if k and v} for row in rows}

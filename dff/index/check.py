@@ -1,0 +1,302 @@
+"""Is an index whole, and what does it hold: `dff index verify` and `dff index info`.
+
+`verify` trusts nothing: it compares every file with the sizes and hashes that the manifest
+recorded, then looks into the files themselves, so that an index that was put together wrongly is
+found as well as one that was damaged later.
+"""
+
+import io
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from dff.index.format import (
+    MANIFEST,
+    IndexProblem,
+    Picture,
+    Settings,
+    check_relative,
+    file_record,
+    list_files,
+    load_array,
+    read_manifest,
+)
+from dff.index.search import Index
+from dff.index.store import Shard
+from dff.whitening import Whitening
+
+UNIT = 1e-3  # how far a stored vector's length may be from 1; half precision keeps 5e-4
+AGAIN = "build the index again"
+
+
+def verify(folder: str | os.PathLike[str]) -> list[str]:
+    """What is wrong with an index: sentences that name the file and say what to do; [] if nothing.
+
+    Checks that the files are those that were written (size, sha256, none missing, none besides),
+    and then their content: shapes, types, finite numbers, vectors of unit length, thumbnails that
+    decode, ids that are unique, paths that stay inside, counts that agree. Photos are not touched.
+
+    Raises IndexProblem where there is no index at all.
+    """
+    folder = Path(folder)
+    if not (folder / MANIFEST).exists():
+        read_manifest(folder)  # raises, saying so
+    try:
+        manifest = read_manifest(folder)
+        settings = Settings.of(manifest)
+        shards = [check_relative(str(name)) for name in _strings(manifest, "shards")]
+        generation = check_relative(str(manifest.get("generation")))
+        if not isinstance(manifest.get("photos_root"), str):
+            raise IndexProblem(
+                f"{MANIFEST}: expected photos_root to be a path, got "
+                f"{manifest.get('photos_root')!r}; {AGAIN}"
+            )
+    except IndexProblem as problem:
+        return [str(problem)]
+    damaged = dict(_check_files(folder, manifest))
+    problems = list(damaged.values())
+    pictures: list[Picture] = []
+    # A damaged file is reported once, above, and not again for each thing in it.
+    for name in shards:
+        if _sound(f"shards/{name}", damaged):
+            problems += _check_shard(folder / "shards" / name, settings, pictures)
+    if not damaged and not problems:
+        problems += _check_pictures(pictures, manifest)
+    for descriptor in settings.descriptors:
+        place = f"generations/{generation}/{descriptor}"
+        if _sound(place, damaged):
+            problems += _check_generation(folder / place, manifest.get("count"), settings)
+    return problems
+
+
+def info(
+    folder: str | os.PathLike[str], photos_root: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """What an index holds, as JSON. Raises IndexProblem where it cannot be opened.
+
+    Its settings (`dff.index.Settings`), and: count, photos_root (resolved), photos_missing,
+    categories {name: pictures}, unreadable [[path, reason], ...], whitening {descriptor: power,
+    dimensions, provenance}, shards and bytes (of the files in use), and unfinished: how many
+    pictures an interrupted build has done, or null.
+    """
+    index = Index.open(folder, photos_root)
+    manifest = index.manifest
+    present = sum(index.photo_path(row) is not None for row in range(len(index)))
+    files = manifest.get("files", {})
+    facts = {name: manifest[name] for name in ("format", "count", "generation", "unreadable")}
+    return {
+        "folder": str(folder),
+        **facts,
+        **{name: manifest[name] for name in Settings.__dataclass_fields__},
+        "photos_root": str(index.photos_root.resolve()),
+        "photos_missing": len(index) - present,
+        "categories": dict(sorted(Counter(p.category for p in index.pictures).items())),
+        "whitening": manifest["whitening"],
+        "shards": len(manifest["shards"]),
+        "bytes": sum(int(record["bytes"]) for record in files.values()),
+        "unfinished": _unfinished(index.folder),
+    }
+
+
+def _unfinished(folder: Path) -> int | None:
+    """Pictures done by an interrupted build; None without one."""
+    done: dict[tuple[str, int], int] = {}
+    for journal, entry in _journals(folder):
+        done[journal, entry["chunk"]] = len(entry["stamps"])
+    if not done:
+        return None
+    sums: Counter[str] = Counter()
+    for (journal, _), number in done.items():
+        sums[journal] += number
+    return max(sums.values())
+
+
+def _journals(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(file name, entry) of all unfinished builds; lines that are cut off are passed over."""
+    for path in sorted((folder / "building").glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            try:
+                entry = json.loads(line)
+                len(entry["stamps"]), entry["chunk"], entry["shard"]
+                yield path.name, entry
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+def _strings(manifest: dict[str, Any], name: str) -> list[str]:
+    values = manifest.get(name)
+    if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
+        raise IndexProblem(f"{MANIFEST}: expected a list of {name}, got {values!r}; {AGAIN}")
+    return values
+
+
+def _sound(place: str, damaged: dict[str, str]) -> bool:
+    return not any(name.startswith(f"{place}/") for name in damaged)
+
+
+def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """(relative path, problem) of every file that is not as the manifest says."""
+    files = manifest.get("files")
+    if not isinstance(files, dict):
+        yield MANIFEST, f"{MANIFEST}: expected a table of files, got {files!r}; {AGAIN}"
+        return
+    for name, record in sorted(files.items()):
+        try:
+            check_relative(name)
+            expected = {"bytes": int(record["bytes"]), "sha256": str(record["sha256"])}
+        except (IndexProblem, KeyError, TypeError, ValueError):
+            yield name, f"{MANIFEST}: the entry of {name!r} is not valid; {AGAIN}"
+            continue
+        path = folder / name
+        if not path.is_file():
+            yield name, f"{name} is missing; copy it from a backup or {AGAIN}"
+        elif path.stat().st_size != expected["bytes"]:
+            got = path.stat().st_size
+            yield name, f"{name}: expected {expected['bytes']} bytes, got {got}; {AGAIN}"
+        elif file_record(path)["sha256"] != expected["sha256"]:
+            yield name, f"{name} is not as it was written (another sha256); {AGAIN}"
+    unfinished = {f"shards/{e['shard']}/" for _, e in _journals(folder) if e["shard"]}
+    for path in list_files(folder):
+        name = path.relative_to(folder).as_posix()
+        known = name in files or name in (MANIFEST, ".lock") or name.startswith("building/")
+        if not known and not name.startswith(tuple(unfinished)):
+            yield name, f"{name} does not belong to the index; delete it"
+
+
+def _check_shard(folder: Path, settings: Settings, pictures: list[Picture]) -> Iterator[str]:
+    """Problems of one shard; its pictures are added to `pictures`."""
+    name = f"shards/{folder.name}"
+    try:
+        shard = Shard(folder, settings)
+        cells = load_array(folder / "cells.npy", "float16", 1)
+        thumbnails = load_array(folder / "thumbnails.npy", "uint8", 1)
+    except IndexProblem as problem:
+        yield str(problem)
+        return
+    pictures += shard.pictures
+    for kind, basis in (("basis", shard.basis), ("detail_basis", shard.detail_basis)):
+        lengths = np.linalg.norm(basis[:].astype(np.float32), axis=2)
+        if not _finite_and_positive(basis):
+            yield f"{name}/{kind}.npy: expected finite numbers >= 0, got others; {AGAIN}"
+        elif not _unit_or_zero(lengths):
+            yield f"{name}/{kind}.npy: expected rows of unit length, got others; {AGAIN}"
+    if not _finite_and_positive(cells):
+        yield f"{name}/cells.npy: expected finite numbers >= 0, got others; {AGAIN}"
+    heat = preview = 0
+    for row, picture in enumerate(shard.pictures):
+        wrong = _check_row(picture, settings, heat, preview)
+        if wrong:
+            yield f"{name}/pictures.jsonl, line {row + 1} ({picture.id}): {wrong}; {AGAIN}"
+            return  # the offsets of all that follow are wrong as well
+        heat += (settings.k + settings.detail_k) * picture.grid[0] * picture.grid[1]
+        preview += picture.thumbnail[3]
+        if not _decodes(shard.thumbnail(row), picture.thumbnail[:2]):
+            yield f"{name}/thumbnails.npy: that of {picture.id} is not its JPEG; {AGAIN}"
+    for kind, expected, got in (("cells", heat, cells), ("thumbnails", preview, thumbnails)):
+        if expected != len(got):
+            yield f"{name}/{kind}.npy: expected {expected} entries, got {len(got)}; {AGAIN}"
+    for descriptor in settings.descriptors:
+        if descriptor != "dff":
+            yield from _check_regions(shard, descriptor)
+
+
+def _check_row(picture: Picture, settings: Settings, heat: int, preview: int) -> str | None:
+    """What is wrong with a line of pictures.jsonl, given where its data must begin."""
+    lengths = {
+        "energy": (len(picture.energy), settings.k),
+        "names": (len(picture.names), settings.k),
+        "detail_energy": (len(picture.detail_energy), settings.detail_k),
+        "cells": (picture.cells, heat),
+        "thumbnail": (picture.thumbnail[2], preview),
+        "width and height": (min(1, picture.width, picture.height), 1),
+        "grid": (min(1, *picture.grid), 1),
+    }
+    for field, (got, expected) in lengths.items():
+        if got != expected:
+            return f"expected {expected} for {field}, got {got}"
+    return None
+
+
+def _check_regions(shard: Shard, descriptor: str) -> Iterator[str]:
+    """Problems of a further descriptor's regions in one shard."""
+    name = f"shards/{shard.folder.name}/regions-{descriptor}.npy"
+    try:
+        vectors = load_array(shard.folder / f"regions-{descriptor}.npy", "float16", 2)
+        weights = load_array(shard.folder / f"weights-{descriptor}.npy", "float32", 1)
+    except IndexProblem as problem:
+        yield str(problem)
+        return
+    start = 0
+    for picture in shard.pictures:
+        place = picture.regions.get(descriptor)
+        if place is None or place[0] != start or place[1] < 1:
+            yield f"{name}: expected the regions of {picture.id} at {start}, got {place}; {AGAIN}"
+            return
+        start += place[1]
+    expected = (start, shard.settings.channels)
+    if vectors.shape != expected or len(weights) != start:
+        got = f"{vectors.shape} and {len(weights)} weights"
+        yield f"{name}: expected {expected}, got {got}; {AGAIN}"
+    elif not (_finite_and_positive(vectors) and _finite_and_positive(weights)):
+        yield f"{name}: expected finite numbers >= 0, got others; {AGAIN}"
+
+
+def _check_pictures(pictures: list[Picture], manifest: dict[str, Any]) -> Iterator[str]:
+    """Problems of the pictures of all shards together. (Paths were checked when read.)"""
+    if len(pictures) != manifest.get("count"):
+        yield (
+            f"{MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
+            f"{len(pictures)}; {AGAIN}"
+        )
+    for field in ("id", "path"):
+        counts = Counter(getattr(picture, field) for picture in pictures)
+        for value, number in counts.items():
+            if number > 1:
+                yield f"pictures.jsonl: {number} pictures have the {field} {value!r}; {AGAIN}"
+
+
+def _check_generation(folder: Path, count: Any, settings: Settings) -> Iterator[str]:
+    """Problems of one descriptor's whitening and whitened vectors."""
+    name = f"generations/{folder.parent.name}/{folder.name}"
+    try:
+        whitening = Whitening.load(folder)
+        vectors = load_array(folder / "vectors.npy", "float32", 2)
+    except ValueError as problem:
+        yield str(problem)
+        return
+    if whitening.channels != settings.channels:
+        yield (
+            f"{name}: expected a whitening of {settings.channels} channels, got "
+            f"{whitening.channels}; {AGAIN}"
+        )
+    expected = (count, whitening.dimensions)
+    if vectors.shape != expected:
+        yield f"{name}/vectors.npy: expected {expected}, got {vectors.shape}; {AGAIN}"
+    elif not np.isfinite(vectors).all():
+        yield f"{name}/vectors.npy: expected finite numbers, got NaN or infinity; {AGAIN}"
+    elif not _unit_or_zero(np.linalg.norm(vectors, axis=1)):
+        yield f"{name}/vectors.npy: expected vectors of unit length, got others; {AGAIN}"
+
+
+def _finite_and_positive(array: np.ndarray) -> bool:
+    return bool(array.size == 0 or (np.isfinite(array).all() and array.min() >= 0))
+
+
+def _unit_or_zero(lengths: np.ndarray) -> bool:
+    """Dead parts, and pictures with nothing in them, are stored as zeros."""
+    return bool(((np.abs(lengths - 1) < UNIT) | (lengths == 0)).all())
+
+
+def _decodes(data: bytes, size: tuple[int, ...]) -> bool:
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+            image.load()
+            return image.size == tuple(size)
+    except Exception:  # decoders of damaged files raise nearly every type there is
+        return False

@@ -1,0 +1,225 @@
+"""The on-disk format: which files there are, how they are written and read. Nothing about networks.
+
+    INDEX/
+      index.json              settings, counts, the list of shards and the generation in use,
+                              and the size and sha256 of every other file
+      shards/NAME/            immutable, 128 pictures each, named by its content
+        pictures.jsonl        one picture a line
+        basis.npy             (pictures, k, channels) float16
+        detail_basis.npy      (pictures, detail_k, channels) float16
+        cells.npy             all heatmaps one after another, float16
+        thumbnails.npy        all JPEG thumbnails one after another, uint8
+        regions-NAME.npy      further descriptors: (regions, channels) float16
+      generations/NAME/       whitening and whitened descriptors: one folder a descriptor
+        DESCRIPTOR/whitening.json, .npy, vectors.npy (pictures, dimensions) float32
+
+A new state is written beside the old one; replacing `index.json` is the one atomic step between
+them. `building/` holds an unfinished build.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+import numpy as np
+
+VERSION = 1
+MANIFEST = "index.json"
+
+
+class IndexProblem(ValueError):
+    """An index that cannot be used or built. The message says which file and what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an index is built with; a search always uses the same."""
+
+    backbone: str
+    layer: str
+    weights: str  # the backbone's fingerprint
+    channels: int
+    stride: int
+    size: int
+    k: int
+    detail_k: int
+    seed: int
+    descriptors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """From the JSON of a manifest; ValueError where something is missing or of a wrong type."""
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            value: Any = facts.get(field.name)
+            if field.name == "descriptors":
+                value = tuple(value) if isinstance(value, list) else None
+            expected = field.type if isinstance(field.type, type) else tuple
+            if not isinstance(value, expected):
+                raise IndexProblem(f"{MANIFEST}: expected a valid {field.name!r}, got {value!r}")
+            values[field.name] = value
+        return cls(**values)
+
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits: indexes with equal settings can share shards."""
+        text = json.dumps([VERSION, asdict(self)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One line of pictures.jsonl.
+
+    path: relative to photos_root, with forward slashes. sha256: of the file; pixels_sha256: of
+    the upright pixels. grid: (rows, columns). energy, names: one entry a part; detail_energy: one
+    a detail factor; a name is [[label, probability], ...], best first. explained: share of the
+    activations' energy that the k parts explain. thumbnail: [width, height, offset, bytes].
+    cells: offset of the picture's heatmaps. regions: {descriptor: [offset, count]}.
+    """
+
+    id: str
+    path: str
+    width: int
+    height: int
+    sha256: str
+    pixels_sha256: str
+    title: str
+    category: str
+    credit: str
+    grid: tuple[int, int]
+    energy: tuple[float, ...]
+    detail_energy: tuple[float, ...]
+    names: tuple[tuple[tuple[str, float], ...], ...]
+    explained: float
+    thumbnail: tuple[int, int, int, int]
+    cells: int
+    regions: dict[str, tuple[int, int]]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """From the JSON of one line. Raises KeyError or TypeError for other JSON."""
+        values = {field.name: facts[field.name] for field in fields(cls)}
+        for name in ("grid", "energy", "detail_energy", "thumbnail"):
+            values[name] = tuple(values[name])
+        values["names"] = tuple(
+            tuple((str(label), float(p)) for label, p in part) for part in values["names"]
+        )
+        values["regions"] = {str(k): (int(a), int(b)) for k, (a, b) in values["regions"].items()}
+        check_relative(values["path"])
+        return cls(**values)
+
+
+def check_relative(path: str) -> str:
+    """A stored path, or IndexProblem where it would leave its folder."""
+    pure = PurePosixPath(path)
+    if not path or pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path:
+        raise IndexProblem(f"expected a path inside the photos' folder, got {path!r}")
+    return path
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a file whole or not at all."""
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file; IndexProblem where it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise IndexProblem(
+            f"no index in {path.parent}: expected a file {path.name}; build one with "
+            "`python -m dff index build PHOTOS --out INDEX`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise IndexProblem(f"{path} cannot be read ({error}); build the index again") from error
+
+
+def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
+    """Map an array into memory, read-only; IndexProblem for another type or shape."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise IndexProblem(
+            f"{path} is not there; open the index again if it was built again meanwhile, else run "
+            "`python -m dff index verify`"
+        ) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise IndexProblem(
+            f"{path} cannot be read ({error}); run `python -m dff index verify`"
+        ) from error
+    if array.dtype != np.dtype(dtype) or array.ndim != ndim:
+        raise IndexProblem(
+            f"{path}: expected a {ndim}-D {dtype} array, got {array.ndim}-D {array.dtype}; "
+            "build the index again"
+        )
+    return array
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """{"bytes", "sha256"} of a file."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def list_files(folder: Path) -> Iterator[Path]:
+    """All files under a folder, sorted."""
+    yield from sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+@contextmanager
+def new_folder(parent: Path) -> Iterator[Path]:
+    """A scratch folder under `parent`, deleted unless the block renames it away."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / f".new-{uuid.uuid4().hex[:8]}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def settle(folder: Path) -> Path:
+    """Rename a finished scratch folder to the name of its content; the new path."""
+    digest = hashlib.sha256()
+    for path in list_files(folder):
+        digest.update(f"{path.relative_to(folder).as_posix()} {file_record(path)}".encode())
+    target = folder.parent / digest.hexdigest()[:12]
+    if target.exists():  # the same content is there already
+        shutil.rmtree(folder)
+    else:
+        os.replace(folder, target)
+    return target
+
+
+def settings_facts(settings: Settings) -> dict[str, Any]:
+    """Settings as the JSON of a manifest."""
+    return {**asdict(settings), "descriptors": list(settings.descriptors)}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """index.json, checked for its version."""
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
+        got = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise IndexProblem(
+            f"{folder / MANIFEST}: expected format {VERSION}, got {got}; build the index again"
+        )
+    return manifest

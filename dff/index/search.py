@@ -1,0 +1,435 @@
+"""Open an index and search it: exact cosine over memory-mapped descriptors, with every score split.
+
+Nothing here needs a network until a new picture is described. An index and its arrays are
+read-only and may be shared by threads.
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dff import explain
+from dff.backbones import Backbone, load_backbone
+from dff.descriptors import Described, describe, family
+from dff.factorization import factorize_activations
+from dff.geometry import Box, Extent, check_box, fit_size, grid_extent
+from dff.images import crop, file_sha256, pixels_sha256, read_image
+from dff.index.format import (
+    MANIFEST,
+    IndexProblem,
+    Picture,
+    Settings,
+    check_relative,
+    load_array,
+    read_manifest,
+)
+from dff.index.store import Shard
+from dff.localization import (
+    FLOOR,
+    expressed_in,
+    instant_heatmap,
+    locate,
+    region_of_interest,
+)
+from dff.names import Name, name_parts
+from dff.parts import Parts
+from dff.whitening import Whitening
+
+# With a box the crop alone is factorized, its longest side brought to this many pixels: larger
+# loses more in retrieval than its finer grid gains in localisation (docs/evaluation.md).
+BOX_SIZE = 320
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A picture as the index's network saw it.
+
+    activations: (channels, rows, columns) float32. size: (width, height) of the original. extent:
+    what the grid covers. box: the rectangle that was seen, None for all. same: rows of the index
+    that hold the same picture.
+    """
+
+    activations: np.ndarray
+    size: tuple[int, int]
+    extent: Extent
+    box: Box | None
+    same: frozenset[int]
+    path: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A described picture, ready to be compared with an index.
+
+    described: its whitened regions. parts: its factors, on which everything is drawn. names: one
+    a part. row: its row if it is a picture of the index. same: rows of the same picture.
+    """
+
+    described: Described
+    parts: Parts
+    names: tuple[Name, ...]
+    box: Box | None
+    row: int | None
+    same: frozenset[int]
+    path: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """One result. contributions: (query regions, target regions) float32, summing to `score`."""
+
+    rank: int
+    row: int
+    id: str
+    path: str
+    score: float
+    percentile: float
+    contributions: np.ndarray
+    box: Box | None
+    is_query: bool
+    index: "Index"
+
+    def picture(self) -> np.ndarray:
+        """The photo, (height, width, 3) uint8."""
+        return self.index.picture(self.row)
+
+
+class Index:
+    """An index on disk. Open it with `Index.open`; rows count its pictures from 0."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], photos_root: Path) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.photos_root = photos_root
+        self.settings = Settings.of(manifest)
+        names = manifest.get("shards")
+        if not isinstance(names, list) or not names:
+            raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
+        self._shards = [
+            Shard(folder / "shards" / check_relative(str(name)), self.settings) for name in names
+        ]
+        self._starts = np.cumsum([0, *(len(shard.pictures) for shard in self._shards)])
+        self.pictures: tuple[Picture, ...] = tuple(
+            picture for shard in self._shards for picture in shard.pictures
+        )
+        if len(self.pictures) != manifest.get("count"):
+            raise IndexProblem(
+                f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
+                f"{len(self.pictures)}; run `python -m dff index verify`"
+            )
+        self._averages: dict[str, np.ndarray] = {}
+        self._backbone: Backbone | None = None
+        self._loading = threading.Lock()
+
+    @classmethod
+    def open(
+        cls, folder: str | os.PathLike[str], photos_root: str | os.PathLike[str] | None = None
+    ) -> "Index":
+        """Open an index folder. photos_root: where its photos are now, if they have moved."""
+        path = Path(folder)
+        manifest = read_manifest(path)
+        root = Path(photos_root) if photos_root is not None else path / manifest["photos_root"]
+        return cls(path, manifest, root)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __repr__(self) -> str:
+        s = self.settings
+        return f"Index({self.folder}, {len(self)} pictures, {s.backbone}:{s.layer}, k={s.k})"
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """{picture id: row}."""
+        return {picture.id: row for row, picture in enumerate(self.pictures)}
+
+    @cached_property
+    def _rows_by_hash(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, picture in enumerate(self.pictures):
+            for digest in {picture.sha256, picture.pixels_sha256}:
+                found.setdefault(digest, []).append(row)
+        return found
+
+    def row(self, id: str) -> int:
+        """The row of a picture; ValueError for an unknown id."""
+        try:
+            return self.row_of[id]
+        except KeyError:
+            raise ValueError(
+                f"id: expected one of the {len(self)} pictures of this index, got {id!r}"
+            ) from None
+
+    def parts(self, row: int) -> Parts:
+        """The k parts of a picture: those that make its score."""
+        shard, local = self._place(row)
+        return shard.parts(local)
+
+    def detail(self, row: int) -> Parts:
+        """The finer factors of a picture, in which other pictures' parts are found."""
+        shard, local = self._place(row)
+        return shard.detail(local)
+
+    def thumbnail(self, row: int) -> bytes:
+        """A JPEG of the picture."""
+        shard, local = self._place(row)
+        return shard.thumbnail(local)
+
+    def photo_path(self, row: int) -> Path | None:
+        """The photo's file if it is there, and lies in the photos' folder."""
+        path = (self.photos_root / self.pictures[row].path).resolve()
+        inside = path.is_relative_to(self.photos_root.resolve())
+        return path if inside and path.is_file() else None
+
+    def picture(self, row: int) -> np.ndarray:
+        """The photo, (height, width, 3) uint8; ValueError where it is missing."""
+        path = self.photo_path(row)
+        if path is None:
+            raise ValueError(
+                f"expected the photo {self.pictures[row].path} under {self.photos_root}, it is "
+                "not there; open the index with photos_root=..."
+            )
+        return read_image(path)
+
+    def whitening(self, descriptor: str = "dff") -> Whitening:
+        """The whitening of a descriptor's regions."""
+        return self._generation(descriptor)[0]
+
+    def vectors(self, descriptor: str = "dff") -> np.ndarray:
+        """The descriptors of all pictures, (n, dimensions) float32, memory-mapped."""
+        return self._generation(descriptor)[1]
+
+    def average(self, descriptor: str = "dff") -> np.ndarray:
+        """The mean descriptor, (dimensions,) float32: what any picture of the index looks like."""
+        if descriptor not in self._averages:
+            self._averages[descriptor] = self.vectors(descriptor).mean(axis=0)
+        return self._averages[descriptor]
+
+    def described(self, row: int, descriptor: str = "dff") -> Described:
+        """The whitened regions of a picture."""
+        shard, local = self._place(row)
+        return describe(shard.regions(local, descriptor), self.whitening(descriptor))
+
+    def backbone(self) -> Backbone:
+        """The network the index was built with, loaded on first use."""
+        with self._loading:
+            if self._backbone is None:
+                settings = self.settings
+                backbone = load_backbone(settings.backbone, settings.layer)
+                if backbone.fingerprint != settings.weights:
+                    raise IndexProblem(
+                        f"the index was built with other weights of {settings.backbone} "
+                        f"({settings.weights}) than are here ({backbone.fingerprint}); "
+                        "build it again"
+                    )
+                self._backbone = backbone
+            return self._backbone
+
+    def indexed_query(self, id: str, descriptor: str = "dff") -> Query:
+        """A picture of the index as the query, with the k of the index: no network pass."""
+        row = self.row(id)
+        picture = self.pictures[row]
+        return Query(
+            described=self.described(row, descriptor),
+            parts=self.parts(row),
+            names=picture.names,
+            box=None,
+            row=row,
+            same=self._same(picture.sha256, picture.pixels_sha256),
+            path=picture.path,
+        )
+
+    def see(
+        self,
+        source: str | os.PathLike[str] | bytes | np.ndarray,
+        *,
+        box: Sequence[float] | None = None,
+        name: str | None = None,
+    ) -> "Seen":
+        """Run the index's network over a picture, or over a box of it. The slow half of a query.
+
+        source: a file's path or bytes, or a picture (height, width, 3) uint8. box: the part of it
+        that is meant; its crop, brought to a longest side of 320 pixels, is all the network sees.
+        """
+        picture, hashes, path = _read(source, name)
+        height, width = picture.shape[:2]
+        checked = None if box is None else check_box(box, width, height)
+        if checked == (0, 0, width, height):
+            checked = None
+        shown = picture if checked is None else crop(picture, checked)
+        size = self.settings.size if checked is None else min(BOX_SIZE, self.settings.size)
+        activations = self.backbone().activations(shown, size)
+        input_size = fit_size(shown.shape[1], shown.shape[0], size)
+        grid = (activations.shape[1], activations.shape[2])
+        return Seen(
+            activations=activations,
+            size=(width, height),
+            extent=grid_extent(grid, self.settings.stride, input_size),
+            box=checked,
+            same=self._same(*hashes),
+            path=path,
+        )
+
+    def described_as_query(
+        self, seen: "Seen", k: int | None = None, descriptor: str = "dff"
+    ) -> Query:
+        """Factorize what the network saw into k parts (1 to 10, by default the index's)."""
+        k = self.settings.k if k is None else k
+        if not 1 <= k <= 10:
+            raise ValueError(f"k: expected 1 to 10, got {k}")
+        factors = factorize_activations(seen.activations, k, seed=self.settings.seed)
+        regions = family(descriptor).regions(seen.activations, factors).stored()
+        return Query(
+            described=describe(regions, self.whitening(descriptor)),
+            parts=Parts.of(factors, seen.size, seen.extent, seen.box),
+            names=name_parts(factors, self.backbone()),
+            box=seen.box,
+            row=min(seen.same, default=None),
+            same=seen.same,
+            path=seen.path,
+        )
+
+    def query(
+        self,
+        source: str | os.PathLike[str] | bytes | np.ndarray,
+        *,
+        box: Sequence[float] | None = None,
+        k: int | None = None,
+        descriptor: str = "dff",
+        name: str | None = None,
+    ) -> Query:
+        """Describe a picture as a query of this index: `see`, then `described_as_query`."""
+        if k is not None and not 1 <= k <= 10:
+            raise ValueError(f"k: expected 1 to 10, got {k}")
+        self.whitening(descriptor)  # a wrong name shows before the network runs
+        return self.described_as_query(self.see(source, box=box, name=name), k, descriptor)
+
+    def search(
+        self,
+        query: Query | str | os.PathLike[str] | bytes | np.ndarray,
+        *,
+        box: Sequence[float] | None = None,
+        k: int | None = None,
+        top: int = 10,
+        descriptor: str = "dff",
+        weights: Sequence[float] | np.ndarray | None = None,
+        include_self: bool = False,
+    ) -> list[Match]:
+        """The `top` pictures most like the query, best first.
+
+        query: anything `query` takes, or what it returned. weights: one number in 0..2 a query
+        region; each scales its row of every contribution table and nothing else. The query's own
+        picture is left out unless `include_self`.
+        """
+        if top < 1:
+            raise ValueError(f"top: expected at least 1, got {top}")
+        if not isinstance(query, Query):
+            query = self.query(query, box=box, k=k, descriptor=descriptor)
+        rows = self.row_scores(query, descriptor)
+        weights = explain.check_weights(weights, rows.shape[1])
+        scores = rows @ weights
+        order = np.argsort(-scores, kind="stable")
+        if not include_self and query.same:
+            order = order[~np.isin(order, list(query.same))]
+        return [
+            self._match(rank, int(row), scores, query, weights, descriptor)
+            for rank, row in enumerate(order[:top], start=1)
+        ]
+
+    def row_scores(self, query: Query, descriptor: str = "dff") -> np.ndarray:
+        """What each region of the query adds to every picture's score: (n, query regions)."""
+        return explain.row_scores(query.described, self.vectors(descriptor))
+
+    def contributions(self, query: Query, row: int, descriptor: str = "dff") -> np.ndarray:
+        """What each pair of regions adds to a picture's score, before user weights."""
+        return explain.contributions(query.described, self.described(row, descriptor))
+
+    def found_in(self, query: Query, row: int, weights: np.ndarray | None = None) -> Any:
+        """The instant location (`dff.localization.Located`) of the query's parts in a picture."""
+        target = self.detail(row)
+        interest = region_of_interest(query.parts)
+        if weights is not None and len(weights) == query.parts.k:
+            interest = interest * weights
+        own = instant_heatmap(query.parts, query.parts.basis, interest)
+        heat = instant_heatmap(target, query.parts.basis, interest)
+        return locate(target, heat, floor=FLOOR * float(own.max()))
+
+    def found_parts(self, query: Query, row: int) -> Parts:
+        """The query's parts in a picture of the index, each with its own heatmap."""
+        return expressed_in(self.detail(row), query.parts.basis)
+
+    def _match(
+        self,
+        rank: int,
+        row: int,
+        scores: np.ndarray,
+        query: Query,
+        weights: np.ndarray,
+        descriptor: str,
+    ) -> Match:
+        picture = self.pictures[row]
+        table = self.contributions(query, row, descriptor) * weights[:, None]
+        return Match(
+            rank=rank,
+            row=row,
+            id=picture.id,
+            path=picture.path,
+            score=float(scores[row]),
+            percentile=explain.percentile(scores, float(scores[row])),
+            contributions=table,
+            box=self.found_in(query, row, weights).box,
+            is_query=row in query.same,
+            index=self,
+        )
+
+    def _same(self, *hashes: str) -> frozenset[int]:
+        return frozenset(row for h in hashes for row in self._rows_by_hash.get(h, []))
+
+    def _place(self, row: int) -> tuple[Shard, int]:
+        if not 0 <= row < len(self):
+            raise ValueError(f"row: expected 0 to {len(self) - 1}, got {row}")
+        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return self._shards[shard], row - int(self._starts[shard])
+
+    def _generation(self, descriptor: str) -> tuple[Whitening, np.ndarray]:
+        if descriptor not in self.settings.descriptors:
+            have = ", ".join(self.settings.descriptors)
+            raise ValueError(
+                f"descriptor: expected one of this index ({have}), got {descriptor!r}; build it "
+                f"with --descriptors {descriptor}"
+            )
+        return self._generations[descriptor]
+
+    @cached_property
+    def _generations(self) -> dict[str, tuple[Whitening, np.ndarray]]:
+        base = self.folder / "generations" / check_relative(str(self.manifest.get("generation")))
+        found = {}
+        for descriptor in self.settings.descriptors:
+            whitening = Whitening.load(base / descriptor)
+            vectors = load_array(base / descriptor / "vectors.npy", "float32", 2)
+            if vectors.shape != (len(self), whitening.dimensions):
+                raise IndexProblem(
+                    f"{base / descriptor}: expected vectors {(len(self), whitening.dimensions)}, "
+                    f"got {vectors.shape}; build the index again"
+                )
+            found[descriptor] = (whitening, vectors)
+        return found
+
+
+def _read(
+    source: str | os.PathLike[str] | bytes | np.ndarray, name: str | None
+) -> tuple[np.ndarray, tuple[str, ...], str | None]:
+    """The picture, the hashes it may be known by, and its path."""
+    if isinstance(source, np.ndarray):
+        return source, (pixels_sha256(source),), None
+    if isinstance(source, bytes):
+        return read_image(source, name), (file_sha256(source),), name
+    picture = read_image(source, name)
+    path = os.fsdecode(source)
+    return picture, (file_sha256(Path(path).read_bytes()),), path
