@@ -1,0 +1,99 @@
+"""What the commands share: a parser whose errors are one line, arguments' types, tables."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from dff.images import safe_name
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that reports wrong use in one line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        complain(f"{message}; see `{self.prog} --help`")
+        self.exit(2)
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print("dff:", " ".join(message.split()), file=sys.stderr)
+
+
+def parts_count(text: str) -> int:
+    """The type of --k."""
+    return _whole(text, 1, 10, "from 1 to 10")
+
+
+def count(text: str) -> int:
+    """The type of --top."""
+    return _whole(text, 1, None, "of at least 1")
+
+
+def pixels(text: str) -> int:
+    """The type of --size."""
+    return _whole(text, 32, 4096, "of pixels from 32 to 4096")
+
+
+def seed(text: str) -> int:
+    """The type of --seed."""
+    return _whole(text, 0, 2**32 - 1, "from 0 to 4294967295")
+
+
+def box(text: str) -> tuple[int, ...]:
+    """The type of --box; whether it lies in the picture is checked where the picture is known."""
+    try:
+        values = tuple(int(v) for v in text.split(","))
+    except ValueError:
+        values = ()
+    if len(values) != 4:
+        raise argparse.ArgumentTypeError(f"expected four pixels x0,y0,x1,y1, got {text!r}")
+    return values
+
+
+def weights(text: str) -> tuple[float, ...]:
+    """The type of --weights; how many there must be is checked where the regions are known."""
+    try:
+        return tuple(float(v) for v in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected numbers from 0 to 2 such as 1,1,0,1, got {text!r}"
+        ) from None
+
+
+def print_json(document: Any) -> None:
+    """One document on stdout."""
+    print(json.dumps(document, ensure_ascii=False, allow_nan=False))
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell; numbers to the right, the rest to the left."""
+    cells = [[safe_name(cell) for cell in row] for row in rows]
+    lines = [list(head), *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    right = [all(_numeric(row[i]) for row in cells) for i in range(len(head))]
+    for line in lines:
+        shown = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        )
+        print("  ".join(shown).rstrip())
+
+
+def _numeric(cell: str) -> bool:
+    return not cell or cell[0] in "+-0123456789"
+
+
+def _whole(text: str, low: int, high: int | None, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if value < low or (high is not None and value > high):
+        raise argparse.ArgumentTypeError(f"expected a whole number {what}, got {text!r}")
+    return value

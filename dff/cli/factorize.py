@@ -1,0 +1,121 @@
+"""`dff factorize IMAGE`: the parts of one picture."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dff.cli.common import parts_count, pixels, print_json, print_table, seed
+from dff.threads import use_all_cores
+
+if TYPE_CHECKING:
+    from dff.backbones import Backbone
+    from dff.factorization import Factorization
+
+LONGEST = 1600  # pixels of the longest side of an overlay, its legend included
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "factorize", help="find the parts of a picture", description="Find the parts of a picture."
+    )
+    parser.add_argument("image", metavar="IMAGE", type=Path)
+    parser.add_argument("--k", type=parts_count, default=4, help="number of parts, 1 to 10 (4)")
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME[:LAYER]",
+        default="efficientnet_lite0",
+        help="network and layer (efficientnet_lite0:last)",
+    )
+    parser.add_argument(
+        "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
+    )
+    parser.add_argument("--seed", type=seed, default=0, help="of the factorization (0)")
+    parser.add_argument("--overlay", metavar="OUT.png", type=Path, help="draw the parts")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command."""
+    from dff.backbones import load_backbone
+    from dff.factorization import factorize
+    from dff.images import read_image
+    from dff.names import name_parts, short_name
+
+    if args.overlay is not None and args.overlay.suffix.lower() != ".png":
+        raise ValueError(f"--overlay: expected a file name ending in .png, got {args.overlay}")
+    picture = read_image(args.image)
+    use_all_cores()
+    backbone = load_backbone(args.backbone)
+    parts = factorize(picture, args.k, backbone=backbone, size=args.size, seed=args.seed)
+    names = []
+    for name in name_parts(parts, backbone):
+        best = short_name(name)
+        names.append("" if best is None else f"{best[0]} {best[1]:.2f}")
+    if args.overlay is not None:
+        args.overlay.write_bytes(_draw(picture, parts, backbone, args.size, names))
+    if args.json:
+        print_json(_document(picture, parts, backbone))
+        return 0
+    print(
+        f"{args.image.name}: {picture.shape[1]} x {picture.shape[0]} px, "
+        f"{backbone.name}:{backbone.layer} at {args.size} px, "
+        f"grid {parts.grid[0]} x {parts.grid[1]}"
+    )
+    rows = [
+        [str(j + 1), f"{100 * energy:.1f} %", "nothing (dead)" if dead else name]
+        for j, (energy, dead, name) in enumerate(zip(parts.energy, parts.dead, names, strict=True))
+    ]
+    print_table(["part", "energy", "looks like"], rows)
+    print(
+        f"the parts explain {100 * parts.explained:.1f} % of the activations "
+        f"(error {parts.error:.4f}, {parts.iterations} iterations)"
+    )
+    return 0
+
+
+def _document(picture: np.ndarray, parts: "Factorization", backbone: "Backbone") -> dict[str, Any]:
+    return {
+        "k": parts.k,
+        "backbone": backbone.name,
+        "layer": backbone.layer,
+        "grid": list(parts.grid),
+        "size": [picture.shape[1], picture.shape[0]],
+        "error": parts.error,
+        "explained": parts.explained,
+        "iterations": parts.iterations,
+        "energy": [float(energy) for energy in parts.energy],
+        "dead": [bool(dead) for dead in parts.dead],
+    }
+
+
+def _draw(
+    picture: np.ndarray,
+    parts: "Factorization",
+    backbone: "Backbone",
+    size: int,
+    names: list[str],
+) -> bytes:
+    """A PNG: the photo with its parts, and a legend below it."""
+    from dff.geometry import fit_size, grid_extent
+    from dff.images import resize
+    from dff.marks import legend
+    from dff.render import encode_png, overlay
+
+    height, width = picture.shape[:2]
+    extent = grid_extent(parts.grid, backbone.stride, fit_size(width, height, size))
+    scale = min(1.0, LONGEST / max(width, height))
+    strip_width = max(320, round(width * scale))
+    labels = [name or f"part {j + 1}" for j, name in enumerate(names)]
+    strip = legend(labels, width=strip_width, text_size=max(13, strip_width // 55))
+    scale = min(scale, (LONGEST - strip.shape[0]) / height)
+    small = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+    drawn = overlay(small, parts.heatmaps, extent=extent)
+    sheet = np.full((drawn.shape[0] + strip.shape[0], strip_width, 3), 255, np.uint8)
+    left = (strip_width - drawn.shape[1]) // 2
+    sheet[: drawn.shape[0], left : left + drawn.shape[1]] = drawn
+    sheet[drawn.shape[0] :] = strip
+    return encode_png(sheet)
