@@ -1,16 +1,12 @@
 """Build an index from a folder of photos: resumable, with progress, old or new but never half."""
 
-import csv
-import hashlib
 import io
 import json
 import os
-import re
 import shutil
 import time
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +22,11 @@ from dff.factorization import factorize_activations
 from dff.images import (
     EXTENSIONS,
     ImageError,
-    file_sha256,
     pixels_sha256,
-    read_image,
     safe_name,
     thumbnail,
 )
+from dff.index.collection import decode_ahead, find_pictures, ids_of, read_facts, refuse_name
 from dff.index.format import (
     MANIFEST,
     VERSION,
@@ -47,10 +42,8 @@ from dff.names import name_parts
 from dff.whitening import Whitening
 
 CHUNK = 128  # pictures a shard
-AHEAD = 3  # pictures decoded while the network is busy
 DETAIL_K = 8
 THUMBNAIL_SIDE = 320
-Decoded = tuple[np.ndarray, str] | ImageError
 
 
 @dataclass(frozen=True)
@@ -129,8 +122,8 @@ def build(
     )
     start = time.perf_counter()
     found = find_pictures(photos)
-    refused = [(safe_name(path), reason) for path in found if (reason := _refuse_name(path))]
-    paths = [path for path in found if not _refuse_name(path)]
+    refused = [(safe_name(path), reason) for path in found if (reason := refuse_name(path))]
+    paths = [path for path in found if not refuse_name(path)]
     if not found:
         raise IndexProblem(
             f"no pictures under {safe_name(str(photos))}: expected files ending in "
@@ -144,20 +137,6 @@ def build(
         unreadable = sorted([*refused, *damaged])
         count = _finish(out, settings, photos, shard_folders, whitening, unreadable)
     return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
-
-
-def find_pictures(photos: Path) -> list[str]:
-    """Relative paths of all files with a picture's extension, recursively, sorted.
-
-    Hidden files and folders are left out: thumbnails and waste bins are kept in them.
-    """
-    found = []
-    for folder, below, names in os.walk(photos):
-        below[:] = [name for name in below if not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                found.append((Path(folder) / name).relative_to(photos).as_posix())
-    return sorted(found)
 
 
 class _Work:
@@ -174,8 +153,8 @@ class _Work:
     ) -> None:
         self.photos, self.out, self.backbone, self.settings = photos, out, backbone, settings
         self.paths, self.progress = paths, progress
-        self.facts = _read_facts(photos)
-        self.ids = _ids(paths)
+        self.facts = read_facts(photos)
+        self.ids = ids_of(paths)
         self.journal = out / "building" / f"{settings.fingerprint()}.jsonl"
         self.done = 0
         self.resumed = 0
@@ -224,7 +203,7 @@ class _Work:
     def _complete(self, chunk: "_Chunk") -> None:
         paths = [path for path, *_ in chunk.stamps[chunk.done :]]
         with ThreadPoolExecutor(1, "dff-decode") as pool:
-            for path, decoded in _decode_ahead(pool, self.photos, paths):
+            for path, decoded in decode_ahead(pool, self.photos, paths):
                 if isinstance(decoded, ImageError):
                     chunk.unreadable.append((path, str(decoded)))
                 else:
@@ -310,30 +289,6 @@ class _Chunk:
         return max(self.taken, len(self.records) + len(self.unreadable))
 
 
-def _decode_ahead(
-    pool: ThreadPoolExecutor, photos: Path, paths: Sequence[str]
-) -> Iterator[tuple[str, Decoded]]:
-    """Decode in another thread while the caller computes; a few at a time, in order."""
-    waiting: deque[tuple[str, Future[Decoded]]] = deque()
-    for path in paths:
-        waiting.append((path, pool.submit(_decode, photos / path)))
-        if len(waiting) > AHEAD:
-            name, future = waiting.popleft()
-            yield name, future.result()
-    for name, future in waiting:
-        yield name, future.result()
-
-
-def _decode(path: Path) -> Decoded:
-    try:
-        data = path.read_bytes()
-        return read_image(data, path.name), file_sha256(data)
-    except OSError as error:
-        return ImageError(f"'{safe_name(path.name)}' cannot be opened ({error.strerror}).")
-    except ImageError as error:
-        return error
-
-
 def _finish(
     out: Path,
     settings: Settings,
@@ -414,45 +369,3 @@ def _read_journal(path: Path) -> dict[int, dict[str, Any]]:
         except (ValueError, KeyError, TypeError):
             continue  # the line that was being written when the machine stopped
     return entries
-
-
-def _refuse_name(path: str) -> str | None:
-    """Why an index cannot hold a file of this name; None where it can."""
-    if "\\" in path:  # a folder's border on Windows, where the index may be opened
-        return "its name has a backslash: rename it"
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return "its name is not valid text: rename it"
-    return None
-
-
-def _ids(paths: Sequence[str]) -> dict[str, str]:
-    """A short id for each path: its file name in lower case, with a piece of the path's hash
-    where several files share it."""
-    slugs = {path: _slug(Path(path).stem) for path in paths}
-    shared = Counter(slugs.values())
-    return {
-        path: slug
-        if shared[slug] == 1
-        else f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
-        for path, slug in slugs.items()
-    }
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^\w]+", "_", text.lower()).strip("_")[:60] or "picture"
-
-
-def _read_facts(photos: Path) -> dict[str, dict[str, str]]:
-    path = photos / "photos.csv"
-    if not path.is_file():
-        return {}
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise IndexProblem(f"{path} cannot be read ({error}); mend or remove it") from error
-    if rows and "file" not in rows[0]:
-        raise IndexProblem(f"{path}: expected a column 'file', got {', '.join(rows[0])}")
-    return {row["file"]: {k: v for k, v in row.items() if k and v} for row in rows}

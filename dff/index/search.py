@@ -7,7 +7,6 @@ read-only and may be shared by threads.
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from dff import explain
 from dff.backbones import Backbone, load_backbone
 from dff.descriptors import Described, describe, family
 from dff.factorization import factorize_activations
-from dff.geometry import Box, Extent, check_box, fit_size, grid_extent
-from dff.images import crop, file_sha256, pixels_sha256, read_image
+from dff.geometry import check_box, fit_size, grid_extent
+from dff.images import crop, read_image
 from dff.index.format import (
     MANIFEST,
     IndexProblem,
@@ -29,75 +28,23 @@ from dff.index.format import (
     load_array,
     read_manifest,
 )
+from dff.index.query import Match, Query, Seen, read_source
 from dff.index.store import Shard
 from dff.localization import (
     FLOOR,
+    Located,
     expressed_in,
     instant_heatmap,
     locate,
     region_of_interest,
 )
-from dff.names import Name, name_parts
+from dff.names import name_parts
 from dff.parts import Parts
 from dff.whitening import Whitening
 
 # With a box the crop alone is factorized, its longest side brought to this many pixels: larger
 # loses more in retrieval than its finer grid gains in localisation (docs/evaluation.md).
 BOX_SIZE = 320
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """A picture as the index's network saw it.
-
-    activations: (channels, rows, columns) float32. size: (width, height) of the original. extent:
-    what the grid covers. box: the rectangle that was seen, None for all. same: rows of the index
-    that hold the same picture.
-    """
-
-    activations: np.ndarray
-    size: tuple[int, int]
-    extent: Extent
-    box: Box | None
-    same: frozenset[int]
-    path: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class Query:
-    """A described picture, ready to be compared with an index.
-
-    described: its whitened regions. parts: its factors, on which everything is drawn. names: one
-    a part. row: its row if it is a picture of the index. same: rows of the same picture.
-    """
-
-    described: Described
-    parts: Parts
-    names: tuple[Name, ...]
-    box: Box | None
-    row: int | None
-    same: frozenset[int]
-    path: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """One result. contributions: (query regions, target regions) float32, summing to `score`."""
-
-    rank: int
-    row: int
-    id: str
-    path: str
-    score: float
-    percentile: float
-    contributions: np.ndarray
-    box: Box | None
-    is_query: bool
-    index: "Index"
-
-    def picture(self) -> np.ndarray:
-        """The photo, (height, width, 3) uint8."""
-        return self.index.picture(self.row)
 
 
 class Index:
@@ -243,6 +190,7 @@ class Index:
             row=row,
             same=self._same(picture.sha256, picture.pixels_sha256),
             path=picture.path,
+            descriptor=descriptor,
         )
 
     def see(
@@ -257,7 +205,7 @@ class Index:
         source: a file's path or bytes, or a picture (height, width, 3) uint8. box: the part of it
         that is meant; its crop, brought to a longest side of 320 pixels, is all the network sees.
         """
-        picture, hashes, path = _read(source, name)
+        picture, hashes, path = read_source(source, name)
         height, width = picture.shape[:2]
         checked = None if box is None else check_box(box, width, height)
         if checked == (0, 0, width, height):
@@ -293,6 +241,7 @@ class Index:
             row=min(seen.same, default=None),
             same=seen.same,
             path=seen.path,
+            descriptor=descriptor,
         )
 
     def query(
@@ -331,27 +280,27 @@ class Index:
             raise ValueError(f"top: expected at least 1, got {top}")
         if not isinstance(query, Query):
             query = self.query(query, box=box, k=k, descriptor=descriptor)
-        rows = self.row_scores(query, descriptor)
+        rows = self.row_scores(query)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
         order = np.argsort(-scores, kind="stable")
         if not include_self and query.same:
             order = order[~np.isin(order, list(query.same))]
         return [
-            self._match(rank, int(row), scores, query, weights, descriptor)
+            self._match(rank, int(row), scores, query, weights)
             for rank, row in enumerate(order[:top], start=1)
         ]
 
-    def row_scores(self, query: Query, descriptor: str = "dff") -> np.ndarray:
+    def row_scores(self, query: Query) -> np.ndarray:
         """What each region of the query adds to every picture's score: (n, query regions)."""
-        return explain.row_scores(query.described, self.vectors(descriptor))
+        return explain.row_scores(query.described, self.vectors(query.descriptor))
 
-    def contributions(self, query: Query, row: int, descriptor: str = "dff") -> np.ndarray:
+    def contributions(self, query: Query, row: int) -> np.ndarray:
         """What each pair of regions adds to a picture's score, before user weights."""
-        return explain.contributions(query.described, self.described(row, descriptor))
+        return explain.contributions(query.described, self.described(row, query.descriptor))
 
-    def found_in(self, query: Query, row: int, weights: np.ndarray | None = None) -> Any:
-        """The instant location (`dff.localization.Located`) of the query's parts in a picture."""
+    def found_in(self, query: Query, row: int, weights: np.ndarray | None = None) -> Located:
+        """The instant location of the query's parts in a picture."""
         target = self.detail(row)
         interest = region_of_interest(query.parts)
         if weights is not None and len(weights) == query.parts.k:
@@ -371,10 +320,9 @@ class Index:
         scores: np.ndarray,
         query: Query,
         weights: np.ndarray,
-        descriptor: str,
     ) -> Match:
         picture = self.pictures[row]
-        table = self.contributions(query, row, descriptor) * weights[:, None]
+        table = self.contributions(query, row) * weights[:, None]
         return Match(
             rank=rank,
             row=row,
@@ -420,16 +368,3 @@ class Index:
                 )
             found[descriptor] = (whitening, vectors)
         return found
-
-
-def _read(
-    source: str | os.PathLike[str] | bytes | np.ndarray, name: str | None
-) -> tuple[np.ndarray, tuple[str, ...], str | None]:
-    """The picture, the hashes it may be known by, and its path."""
-    if isinstance(source, np.ndarray):
-        return source, (pixels_sha256(source),), None
-    if isinstance(source, bytes):
-        return read_image(source, name), (file_sha256(source),), name
-    picture = read_image(source, name)
-    path = os.fsdecode(source)
-    return picture, (file_sha256(Path(path).read_bytes()),), path

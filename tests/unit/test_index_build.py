@@ -7,8 +7,9 @@ import pytest
 
 from dff.index import IndexProblem
 from dff.index import build as building
-from dff.index.build import build, find_pictures
+from dff.index.build import build
 from dff.index.check import verify
+from dff.index.collection import find_pictures
 from dff.whitening import Whitening
 
 SIZE = 128

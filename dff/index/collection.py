@@ -1,0 +1,99 @@
+"""A folder of photos: which files, called what, known for what, decoded ahead of the network."""
+
+import csv
+import hashlib
+import os
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from dff.images import EXTENSIONS, ImageError, file_sha256, read_image, safe_name
+from dff.index.format import IndexProblem
+
+AHEAD = 3  # pictures decoded while the network is busy
+Decoded = tuple[np.ndarray, str] | ImageError  # the picture and its file's sha256
+
+
+def find_pictures(photos: Path) -> list[str]:
+    """Relative paths of all files with a picture's extension, recursively, sorted.
+
+    Hidden files and folders are left out: thumbnails and waste bins are kept in them.
+    """
+    found = []
+    for folder, below, names in os.walk(photos):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
+            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
+                found.append((Path(folder) / name).relative_to(photos).as_posix())
+    return sorted(found)
+
+
+def decode_ahead(
+    pool: ThreadPoolExecutor, photos: Path, paths: Sequence[str]
+) -> Iterator[tuple[str, Decoded]]:
+    """Decode in another thread while the caller computes; a few at a time, in order."""
+    waiting: deque[tuple[str, Future[Decoded]]] = deque()
+    for path in paths:
+        waiting.append((path, pool.submit(_decode, photos / path)))
+        if len(waiting) > AHEAD:
+            name, future = waiting.popleft()
+            yield name, future.result()
+    for name, future in waiting:
+        yield name, future.result()
+
+
+def _decode(path: Path) -> Decoded:
+    try:
+        data = path.read_bytes()
+        return read_image(data, path.name), file_sha256(data)
+    except OSError as error:
+        return ImageError(f"'{safe_name(path.name)}' cannot be opened ({error.strerror}).")
+    except ImageError as error:
+        return error
+
+
+def refuse_name(path: str) -> str | None:
+    """Why an index cannot hold a file of this name; None where it can."""
+    if "\\" in path:  # a folder's border on Windows, where the index may be opened
+        return "its name has a backslash: rename it"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return "its name is not valid text: rename it"
+    return None
+
+
+def ids_of(paths: Sequence[str]) -> dict[str, str]:
+    """A short id for each path: its file name in lower case, with a piece of the path's hash
+    where several files share it."""
+    slugs = {path: _slug(Path(path).stem) for path in paths}
+    shared = Counter(slugs.values())
+    return {
+        path: slug
+        if shared[slug] == 1
+        else f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+        for path, slug in slugs.items()
+    }
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w]+", "_", text.lower()).strip("_")[:60] or "picture"
+
+
+def read_facts(photos: Path) -> dict[str, dict[str, str]]:
+    """What photos.csv says of each file, by path; empty without one."""
+    path = photos / "photos.csv"
+    if not path.is_file():
+        return {}
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise IndexProblem(f"{path} cannot be read ({error}); mend or remove it") from error
+    if rows and "file" not in rows[0]:
+        raise IndexProblem(f"{path}: expected a column 'file', got {', '.join(rows[0])}")
+    return {row["file"]: {k: v for k, v in row.items() if k and v} for row in rows}
