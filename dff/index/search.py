@@ -303,6 +303,8 @@ class Index:
         """The instant location of the query's parts in a picture."""
         target = self.detail(row)
         interest = region_of_interest(query.parts)
+        if query.box is None:  # what both pictures hold: docs/evaluation.md
+            interest = interest * self.found_parts(query, row).energy
         if weights is not None and len(weights) == query.parts.k:
             interest = interest * weights
         own = instant_heatmap(query.parts, query.parts.basis, interest)
