@@ -1,0 +1,89 @@
+"""The gallery: choose a picture of the index by looking.
+
+The browser knows every picture's title and category, so it searches and filters at once. It shows
+a page of pictures at a time and asks for those thumbnails it has not seen.
+"""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dff.index import Index
+
+PAGE = 48  # pictures on a page
+
+_FOLDER = Path(__file__).parent
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _nothing() -> None:
+    """Declare a key: Streamlit drops state and triggers that have no callback."""
+
+
+_GALLERY = st.components.v2.component(
+    "dff_gallery",
+    html="<div class='gallery' data-testid='gallery'></div>",
+    css=_read("gallery.css"),
+    js=_read("gallery.js"),
+)
+
+
+def gallery(index: Index, *, key: str, selected: int | None = None) -> int | None:
+    """Mount the gallery and return the row of the picture that was just picked, or None.
+
+    selected: the row of the present choice; it is marked, and its page is the one that opens.
+    """
+    selected = valid_row(selected, len(index))
+    state = st.session_state.get(key) or {}
+    needed = valid_rows(state.get("needed"), len(index)) or first_page(selected, len(index))
+    result = _GALLERY(
+        key=key,
+        data=gallery_data(index, needed, selected),
+        on_needed_change=_nothing,
+        on_pick_change=_nothing,
+    )
+    return valid_row(result.get("pick"), len(index))
+
+
+def gallery_data(index: Index, needed: Sequence[int], selected: int | None) -> dict[str, Any]:
+    """What the browser gets, as JSON values: all pictures, the thumbnails of `needed`."""
+    return {
+        "items": [
+            {"row": row, "id": picture.id, "title": picture.title, "category": picture.category}
+            for row, picture in enumerate(index.pictures)
+        ],
+        "thumbnails": {str(row): _data_uri(index.thumbnail(row)) for row in needed},
+        "selected": selected,
+        "page": PAGE,
+    }
+
+
+def first_page(selected: int | None, count: int) -> list[int]:
+    """Rows of the page that opens: the one with the present choice."""
+    start = (selected or 0) // PAGE * PAGE
+    return list(range(start, min(start + PAGE, count)))
+
+
+def valid_row(value: object, count: int) -> int | None:
+    """A row from the browser, or None."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < count:
+        return value
+    return None
+
+
+def valid_rows(value: object, count: int) -> list[int]:
+    """At most a page of rows from the browser, each once; what is not a row is left out."""
+    if not isinstance(value, list | tuple):
+        return []
+    found = dict.fromkeys(valid_row(row, count) for row in value[:PAGE])
+    return [row for row in found if row is not None]
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

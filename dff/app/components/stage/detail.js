@@ -1,0 +1,161 @@
+// The detail dialog: query and match side by side, and where the score comes from.
+
+function openDetail(app, row) {
+  app.update({ detail: row, cell: null, lit: null });
+}
+
+function closeDetail(app) {
+  if (app.state.detail === null) return;
+  app.update({ detail: null, cell: null, lit: null });
+}
+
+/** The result before or after this one, among those whose picture has come. */
+function neighbour(app, step) {
+  const rows = shownRows(app).filter((row) => app.cards.has(row));
+  return rows[rows.indexOf(app.state.detail) + step] ?? null;
+}
+
+function stepDetail(app, step) {
+  const row = neighbour(app, step);
+  if (row !== null) openDetail(app, row);
+}
+
+function buildDetail(app) {
+  const button = (testid, label, name, onclick) =>
+    h("button", {
+      class: "icon-button", type: "button", "data-testid": testid, "aria-label": label, title: label, onclick,
+    }, icon(name));
+  const refs = {
+    title: h("h2", { id: "detail-title", "data-testid": "detail-title", tabindex: -1 }),
+    facts: h("p", { class: "muted", "data-testid": "detail-facts" }),
+    previous: button("detail-previous", "Previous result", "left", () => stepDetail(app, -1)),
+    next: button("detail-next", "Next result", "right", () => stepDetail(app, 1)),
+    use: h("button", { class: "primary", type: "button", "data-testid": "detail-use", text: "Use as query" }),
+    body: h("div", { class: "detail-body" }),
+    drawn: "",
+    late: [],
+  };
+  refs.use.onclick = () => {
+    const row = app.state.detail;
+    closeDetail(app);
+    useAsQuery(app, row);
+  };
+  const close = button("detail-close", "Close", "close", () => closeDetail(app));
+  refs.dialog = h("dialog", { class: "detail", "data-testid": "detail", "aria-labelledby": "detail-title" },
+    h("header", { class: "detail-head" },
+      refs.previous, refs.next, h("div", { class: "detail-title" }, refs.title, refs.facts), refs.use, close),
+    refs.body);
+  refs.dialog.onclose = () => closeDetail(app);
+  refs.dialog.onclick = (event) => {
+    if (event.target === refs.dialog) closeDetail(app);
+  };
+  refs.dialog.onkeydown = (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    stepDetail(app, step);
+  };
+  app.refs.detail = refs;
+  return refs.dialog;
+}
+
+/** Letters for the match's own regions, so that they are not taken for part numbers. */
+function letter(j) {
+  return String.fromCharCode(65 + j);
+}
+
+function detailPicture(app, caption, source) {
+  const picture = createPicture(`detail-${source}`);
+  const text = h("figcaption", { text: caption.filter(Boolean).join(" · ") });
+  return { picture, node: h("figure", {}, h("div", { class: "frame detail-frame" }, picture.wrap), text) };
+}
+
+function fitDetail(picture, record, shown) {
+  const ratio = record.width / record.height;
+  sizePicture(picture, record, shown, [`calc(var(--detail-height) * ${ratio.toFixed(4)})`]);
+}
+
+function fillDetail(app, record) {
+  const { refs } = app;
+  const { query } = app.state.data;
+  const left = detailPicture(app, [`Your picture: ${query.title}`, query.note], "query");
+  const right = detailPicture(app, [`Match: ${record.title}`, record.note], "match");
+  fitDetail(left.picture, query, query);
+  fitDetail(right.picture, record, { width: record.thumb_width ?? record.width, height: record.thumb_height ?? record.height });
+  const lightJoint = (side, colours) => lightUnderPointer(app, side.picture, () => colours);
+  const partColours = app.state.data.parts.map((part) => part.colour);
+  lightJoint(left, partColours);
+  lightJoint(right, partColours);
+  refs.detail.late = [];
+  refs.detail.pictures = [left.picture, right.picture];
+  refs.detail.body.replaceChildren(
+    h("div", { class: "pair" }, left.node, right.node),
+    ...buildTables(app, record),
+    h("p", { class: "fine", text: "The split is exact arithmetic, not proof of cause." }));
+}
+
+/** Light one region only; its own maximum is the scale, so that a weak one shows as well. */
+function regionView(app, picture, heat, colours, j, names) {
+  return viewOf(app, picture, null, {
+    heat, colours, names,
+    maxima: readHeat(heat).maxima,
+    strengths: colours.map((_, i) => (i === j ? 1 : 0.08)),
+    box: null, detail: 288, badge: 12,
+  });
+}
+
+/** Both pictures: joint parts, or the pair of regions whose cell is looked at. */
+function paintDetail(app, record) {
+  const { state } = app;
+  const { query } = state.data;
+  const [left, right] = app.refs.detail.pictures;
+  const colours = state.data.parts.map((part) => part.colour);
+  const numbers = state.data.parts.map((part) => String(part.number));
+  const { cell } = state;
+  const jointItems = [query.joint, record.joint].filter(Boolean).map((heat) => ({ heat, colours }));
+  const joint = (picture) => viewOf(app, picture, null, {
+    heat: picture.joint, colours,
+    maxima: picture.joint ? maximaFor(jointItems, state.view.scale)(picture.joint, colours) : null,
+    detail: 288, badge: 12,
+  });
+  const regionSide = (picture, heat, own, j, names) =>
+    cell && j !== null && heat ? regionView(app, picture, heat, own, j, names) : joint(picture);
+  const letters = record.own_colours.map((_, j) => letter(j));
+  paint(left, regionSide(query, query.heat, colours, cell?.i ?? null, numbers), app.schedule);
+  paint(right, regionSide(record, record.own, record.own_colours, cell?.j ?? null, letters), app.schedule);
+  setAttribute(left.canvas, "aria-label", `Query, ${query.title}; ${partsText(app, left, colours)}`);
+  setAttribute(right.canvas, "aria-label", `Match, ${record.title}; ${partsText(app, right, colours)}`);
+}
+
+function detailFacts(app, row) {
+  const place = percentileText(app.ranking.percentile(row));
+  const category = app.cards.get(row)?.category;
+  return [`Score ${number(app.ranking.score(row))}`, place, category].filter(Boolean).join(" · ");
+}
+
+function renderDetail(app) {
+  const { state } = app;
+  const { dialog, title, facts, previous, next } = app.refs.detail;
+  const record = state.detail === null ? null : app.cards.get(state.detail);
+  if (!record) {
+    if (dialog.open) dialog.close();
+    return;
+  }
+  const names = JSON.stringify(state.data.parts.map((part) => nameOf(state, part)));
+  const key = [idOf(record), app.ranking.weights.join(), app.dark, names].join("|");
+  const fresh = key !== app.refs.detail.drawn;
+  if (fresh) fillDetail(app, record);
+  app.refs.detail.drawn = key;
+  if (!dialog.open) {
+    dialog.showModal();
+    dialog.scrollTop = 0;
+    title.focus({ preventScroll: true });
+  }
+  setText(title, `${app.ranking.rank(record.row)}. ${record.title}`);
+  setText(facts, detailFacts(app, record.row));
+  previous.disabled = neighbour(app, -1) === null;
+  next.disabled = neighbour(app, 1) === null;
+  paintDetail(app, record);
+  renderTables(app);
+  app.refs.detail.late = app.refs.detail.late.filter((drawLate) => !drawLate());
+}

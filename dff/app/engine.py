@@ -1,0 +1,207 @@
+"""What all sessions of the dashboard share: the open index, the network in the background, caches.
+
+The first view needs none of the network. It is loaded in a thread after that, so that it is
+there when somebody uploads a picture, draws a box or moves the slider. Caches are keyed by the
+sha256 of a picture's bytes and every parameter; what they hold is never changed.
+"""
+
+import logging
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dff.app.colours import chain_colours
+from dff.geometry import Box
+from dff.images import file_sha256
+from dff.index import Index, Query
+from dff.index.query import Seen
+from dff.threads import use_all_cores
+
+log = logging.getLogger(__name__)
+
+SENT = 1.0  # seconds until the first page is with the browser
+SEEN = 24  # pictures whose activations are kept (1.3 MB each at 512 px)
+QUERIES = 200
+SCENES = 800  # cards and heatmaps, about 30 kB each
+
+
+class Cache:
+    """The most recently used values, computed once each, also when two threads ask at once."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """The value for `key`, computed by the first who asks."""
+        with self._guard:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            with self._guard:
+                if key in self._values:
+                    return self._values[key]
+            try:
+                value = compute()
+            except BaseException:
+                with self._guard:
+                    self._locks.pop(key, None)
+                raise
+            with self._guard:
+                self._values[key] = value
+                self._locks.pop(key, None)
+                while len(self._values) > self._capacity:
+                    self._values.popitem(last=False)
+            return value
+
+
+class Engine:
+    """An index and its network, shared by all sessions."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._seen = Cache(SEEN)
+        self._queries = Cache(QUERIES)
+        self._scenes = Cache(SCENES)
+        self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
+        self._starting = threading.Lock()
+        self._started = False
+        self._wanted = threading.Event()
+        self.problem: str | None = None
+        self.ready = threading.Event()
+
+    def start(self) -> None:
+        """Load torch and the network in a thread, once.
+
+        Called when the first page has been drawn. Importing torch holds Python's lock for seconds
+        in which nothing would be sent: the thread waits until the page is with the browser, unless
+        somebody waits for the network.
+        """
+        with self._starting:
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._load, name="dff-load", daemon=True).start()
+
+    def settle(self) -> None:
+        """Wait until the network is loaded, or could not be and `problem` says why."""
+        self._wanted.set()
+        self.start()
+        self.ready.wait()
+
+    def wait(self) -> None:
+        """Wait for the network. Raises ValueError if it could not be loaded."""
+        self.settle()
+        if self.problem is not None:
+            raise ValueError(self.problem)
+
+    def _load(self) -> None:
+        self._wanted.wait(SENT)
+        try:
+            use_all_cores()
+            self.index.backbone()
+        except Exception as error:
+            log.exception("the network could not be loaded")
+            self.problem = str(error)
+        finally:
+            self.ready.set()
+
+    def needs_network(self, row: int | None, k: int, box: Box | None) -> bool:
+        """Whether a query cannot be answered from the index alone."""
+        return row is None or box is not None or k != self.index.settings.k
+
+    def query(self, source: "Source", k: int, box: Box | None) -> Query:
+        """A described query. Waits for the network if it is needed and still loading."""
+        index = self.index
+        key = (source.sha256, k, box)
+        if source.row is not None and not self.needs_network(source.row, k, box):
+            picture = index.pictures[source.row]
+            return self._query(key, lambda: index.indexed_query(picture.id))
+        return self._query(key, lambda: index.described_as_query(self.seen(source, box), k))
+
+    def seen(self, source: "Source", box: Box | None) -> Seen:
+        """The network's view of a picture, kept for the next k."""
+        self.wait()
+
+        def run() -> Seen:
+            with self._turn:
+                return self.index.see(source.read(self.index), box=box, name=source.name)
+
+        seen: Seen = self._seen.get((source.sha256, box), run)
+        return seen
+
+    def colours(self, source: "Source", k: int, box: Box | None) -> tuple[int, ...]:
+        """One colour index a part, so that a part keeps its colour when k changes.
+
+        The parts at the index's own k are coloured by energy; from there the colours pass to
+        k + 1 or k - 1 by the cosine of basis vectors, step by step.
+        """
+        own = self.index.settings.k
+        steps = range(min(own, k), max(own, k) + 1)
+        bases = {step: self.query(source, step, box).parts.basis for step in steps}
+        return chain_colours(bases, own, k)
+
+    def scene(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """Anything else worth keeping, such as the joint parts of a query and its results."""
+        return self._scenes.get(key, compute)
+
+    def _query(self, key: Hashable, compute: Callable[[], Query]) -> Query:
+        query: Query = self._queries.get(key, compute)
+        return query
+
+
+class Source:
+    """The picture that is asked about: a row of the index, or an uploaded file's bytes."""
+
+    def __init__(
+        self, sha256: str, name: str, row: int | None = None, data: bytes | None = None
+    ) -> None:
+        self.sha256 = sha256
+        self.name = name
+        self.row = row
+        self._data = data
+
+    @classmethod
+    def of_row(cls, index: Index, row: int) -> "Source":
+        """A picture of the index."""
+        picture = index.pictures[row]
+        return cls(picture.sha256, picture.title, row=row)
+
+    @classmethod
+    def of_upload(cls, name: str, data: bytes) -> "Source":
+        """An uploaded file."""
+        return cls(file_sha256(data), name, data=data)
+
+    def read(self, index: Index) -> bytes | Path:
+        """What `Index.see` reads; ValueError if the photo is not there."""
+        if self._data is not None:
+            return self._data
+        if self.row is None:
+            raise ValueError("expected a picture of the index or an uploaded one")
+        path = index.photo_path(self.row)
+        if path is None:
+            raise ValueError(
+                f"expected the photo {index.pictures[self.row].path} beside the index, it is not "
+                "there; with the index's own number of parts and without a box it is not needed"
+            )
+        return path
+
+
+def index_folder() -> Path:
+    """The index to open: DFF_INDEX, or sample_index beside the app."""
+    given = os.environ.get("DFF_INDEX")
+    return Path(given) if given else Path(__file__).parents[2] / "sample_index"
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def engine(folder: str) -> Engine:
+    """The engine of an index folder, one a server."""
+    return Engine(Index.open(folder))

@@ -1,0 +1,220 @@
+"""The factors page's engine: any network and layer, and every factorization of a picture.
+
+Shared by all sessions, like `dff.app.engine`, whose network and passes it uses where the index's
+own layer is asked for. Everything is kept by the sha256 of the picture and every parameter.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from dff.app import factors_data
+from dff.app.colours import chain_colours
+from dff.app.engine import Cache, Engine, Source
+from dff.backbones import Backbone, Tap, load_backbone
+from dff.factorization import Factorization, factorize_activations, stability
+from dff.geometry import Extent, fit_size, grid_extent
+from dff.images import read_image, resize
+from dff.names import Name, name_parts
+
+NETWORKS = 3  # entries; a network has two, and some have half a gigabyte of weights
+PICTURES = 8
+ACTIVATIONS = 8  # up to 20 MB each at the finest layers
+SMALL = 400  # factorizations and drawings
+RETRY = 30.0  # seconds for which a network that could not be had is not asked for again
+LONGEST_NAME = 100
+LONGEST_SIDE = 1400  # of the picture that is drawn on
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a factorization is made; hashable, so that it can be a key."""
+
+    solver: str = "hals"
+    init: str = "nndsvda"
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Slide:
+    """One picture under one layer: what all its factorizations share.
+
+    picture: as it is drawn, (height, width, 3), longest side at most 1400. size: (width, height)
+    of the original. activations: (channels, rows, columns). extent: what the grid covers.
+    """
+
+    key: tuple[str, str, str]
+    picture: np.ndarray
+    size: tuple[int, int]
+    input_size: tuple[int, int]
+    activations: np.ndarray
+    extent: Extent
+    backbone: Backbone
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The layers of a network, in order of depth, and the one that is chosen by default."""
+
+    taps: tuple[Tap, ...]
+    default: str
+
+
+class Microscope:
+    """Networks, activations, factorizations and drawings, each computed once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._networks = Cache(NETWORKS)
+        self._pictures = Cache(PICTURES)
+        self._activations = Cache(ACTIVATIONS)
+        self._small = Cache(SMALL)
+        self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
+        self._layers: dict[str, Layers] = {}
+        self._failures: dict[tuple[str, str | None], tuple[float, ValueError]] = {}
+
+    def knows(self, name: str) -> bool:
+        """Whether `layers` answers at once."""
+        return name in self._layers
+
+    def layers(self, name: str) -> "Layers":
+        """The layers of a network that can be factorized; loads it the first time."""
+        if name not in self._layers:
+            backbone = self.network(name)
+            self._layers[name] = Layers(backbone.taps, backbone.layer)
+        return self._layers[name]
+
+    def network(self, name: str, layer: str | None = None) -> Backbone:
+        """A network that ends at a layer; ValueError (WeightsUnavailable) if it cannot be had."""
+        if not 0 < len(name) <= LONGEST_NAME:
+            raise ValueError(f"network: expected a name, got one of {len(name)} characters")
+        self.engine.settle()  # its thread imports torch; two at once gain nothing
+        settings = self.engine.index.settings
+        own = name == settings.backbone and layer in (None, settings.layer)
+        if own and self.engine.problem is None:
+            return self.engine.index.backbone()
+        failed = self._failures.get((name, layer))
+        if failed is not None and time.monotonic() - failed[0] < RETRY:
+            raise failed[1]
+
+        def load() -> Backbone:
+            if ":" in name:  # it would be kept under two keys
+                raise ValueError(
+                    f"network: expected a name alone, got {name!r}; the layer has its own field"
+                )
+            return load_backbone(name, layer)
+
+        try:
+            backbone: Backbone = self._networks.get((name, layer), load)
+        except ValueError as error:
+            if len(self._failures) > SMALL:
+                self._failures.clear()
+            self._failures[(name, layer)] = (time.monotonic(), error)
+            raise
+        # Asked for by its name, it is the network of its own layer too.
+        self._networks.get((name, backbone.layer), lambda: backbone)
+        return backbone
+
+    def forget_failures(self, name: str) -> None:
+        """Ask for a network again that could not be had a moment ago."""
+        for key in [key for key in self._failures if key[0] == name]:
+            self._failures.pop(key, None)
+
+    def slide(self, source: Source, name: str, layer: str) -> Slide:
+        """A picture as a layer sees it. Runs the network, the first time."""
+        backbone = self.network(name, layer)
+        picture, size = self.picture(source)
+        key = (source.sha256, name, layer)
+        activations: np.ndarray = self._activations.get(key, lambda: self._run(source, backbone))
+        input_size = fit_size(*size, backbone.size)
+        grid = (activations.shape[1], activations.shape[2])
+        extent = grid_extent(grid, backbone.stride, input_size)
+        return Slide(key, picture, size, input_size, activations, extent, backbone)
+
+    def picture(self, source: Source) -> tuple[np.ndarray, tuple[int, int]]:
+        """The picture as it is drawn, and the original's (width, height)."""
+
+        def read() -> tuple[np.ndarray, tuple[int, int]]:
+            picture = _read(self.engine, source)
+            height, width = picture.shape[:2]
+            scale = min(1.0, LONGEST_SIDE / max(width, height))
+            shown = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
+            return shown, (width, height)
+
+        found: tuple[np.ndarray, tuple[int, int]] = self._pictures.get(source.sha256, read)
+        return found
+
+    def factors(self, slide: Slide, k: int, recipe: Recipe) -> Factorization:
+        """The picture in k parts."""
+        found: Factorization = self._small.get(
+            ("factors", slide.key, k, recipe),
+            lambda: factorize_activations(
+                slide.activations, k, solver=recipe.solver, init=recipe.init, seed=recipe.seed
+            ),
+        )
+        return found
+
+    def colours(self, slide: Slide, k: int, recipe: Recipe) -> tuple[int, ...]:
+        """One colour a part, passed on from k to k; those of Explore where the recipe is its."""
+        start = self.engine.index.settings.k
+        between = range(min(start, k), max(start, k) + 1)
+        bases = {n: self.factors(slide, n, recipe).basis for n in between}
+        return chain_colours(bases, start, k)
+
+    def names(self, slide: Slide, k: int, recipe: Recipe) -> tuple[Name, ...]:
+        """What the network's own classifier says of each part."""
+        found: tuple[Name, ...] = self._small.get(
+            ("names", slide.key, k, recipe),
+            lambda: name_parts(self.factors(slide, k, recipe), slide.backbone),
+        )
+        return found
+
+    def stability(self, slide: Slide, k: int, recipe: Recipe) -> np.ndarray:
+        """How surely each part is found again: (k,) float32."""
+        found: np.ndarray = self._small.get(
+            ("stability", slide.key, k, recipe),
+            lambda: stability(slide.activations, self.factors(slide, k, recipe)),
+        )
+        return found
+
+    def residual(self, slide: Slide, k: int, recipe: Recipe) -> np.ndarray:
+        """What the parts leave over, (rows, columns)."""
+        found: np.ndarray = self._small.get(
+            ("residual", slide.key, k, recipe),
+            lambda: factors_data.residual_map(slide.activations, self.factors(slide, k, recipe)),
+        )
+        return found
+
+    def drawing(self, key: tuple[object, ...], draw: Callable[[], bytes]) -> bytes:
+        """An encoded picture, drawn once."""
+        found: bytes = self._small.get(("drawing", *key), draw)
+        return found
+
+    def _run(self, source: Source, backbone: Backbone) -> np.ndarray:
+        settings = self.engine.index.settings
+        own = (settings.backbone, settings.layer, settings.size)
+        if (backbone.name, backbone.layer, backbone.size) == own:
+            return self.engine.seen(source, None).activations
+        with self._turn:
+            return backbone.activations(_read(self.engine, source))
+
+
+def _read(engine: Engine, source: Source) -> np.ndarray:
+    if source.row is not None and engine.index.photo_path(source.row) is None:
+        raise ValueError(
+            f"The photo {engine.index.pictures[source.row].path} is not beside the index. This "
+            "page needs its pixels: upload it, or start the dashboard where the photos are."
+        )
+    data = source.read(engine.index)
+    return read_image(data, Path(source.name).name if isinstance(data, bytes) else None)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def microscope(_engine: Engine, folder: str) -> Microscope:
+    """The microscope of an index folder, one a server."""
+    return Microscope(_engine)

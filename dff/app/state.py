@@ -1,0 +1,173 @@
+"""What a session has chosen: read from the address, checked, and written back.
+
+`k` and `top` are widgets bound to the address by Streamlit. The picture is kept here because
+Streamlit would write a title where a short, stable id belongs, the box and the weights because
+they belong to the stage, a component. Everything in an address is a stranger's
+text: what does not fit is dropped, not shown as an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from dff.app.engine import Source
+from dff.app.stories import load
+from dff.explain import check_weights
+from dff.geometry import Box, check_box
+from dff.index import Index
+
+LEAST_BOX = 8  # pixels
+
+
+@dataclass
+class Session:
+    """One user's choices beyond the bound widgets.
+
+    picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
+    is the query. box and weights belong to `subject`, the query they were chosen for. renamed:
+    {(sha256, k, box): {part: name}}.
+    """
+
+    picture: str | None = None
+    k: int | None = None
+    upload: Source | None = None
+    subject: tuple[str, int] | None = None
+    box: Box | None = None
+    weights: tuple[float, ...] | None = None
+    notice: str | None = None
+    renamed: dict[tuple[str, int, Box | None], dict[int, str]] = field(default_factory=dict)
+
+
+def session() -> Session:
+    """This user's session."""
+    if "session" not in st.session_state:
+        st.session_state["session"] = Session()
+    found: Session = st.session_state["session"]
+    return found
+
+
+def picture_select(index: Index, *, width: int = 320) -> str:
+    """The select box of all pictures, by title; the chosen picture's id.
+
+    It starts with the session's picture, the address's, or the first story's.
+    """
+    current = session()
+    ids = list(index.row_of)
+    if (asked := st.session_state.pop("asked_picture", None)) in index.row_of:
+        current.picture, current.upload = asked, None
+    wanted = current.picture or st.query_params.get("picture")
+    chosen: str = wanted if wanted in index.row_of else default_picture(index)
+    # Set in every run: the widget of another page with the same key would keep its own value.
+    st.session_state["picture"] = current.picture = chosen
+    st.selectbox(
+        "Picture",
+        ids,
+        format_func=lambda id: index.pictures[index.row_of[id]].title,
+        key="picture",
+        on_change=_picture_chosen,
+        width=width,
+    )
+    _address("picture", None if chosen == default_picture(index) else chosen)
+    return chosen
+
+
+def k_slider(index: Index, *, width: int = 200) -> int:
+    """The slider of the number of parts. It keeps its value from page to page."""
+    current = session()
+    if current.k is not None:
+        st.session_state["k"] = current.k
+    current.k = st.slider(
+        "Parts",
+        1,
+        10,
+        index.settings.k,
+        key="k",
+        bind="query-params",
+        on_change=_k_chosen,
+        width=width,
+        help="Into how many parts the picture is split.",
+    )
+    return current.k
+
+
+def ask_for(picture: str) -> None:
+    """Make a picture the chosen one in the next run."""
+    st.session_state["asked_picture"] = picture
+
+
+def default_picture(index: Index) -> str:
+    """What a visitor sees who chooses nothing: the first story's picture, or the first of all."""
+    stories, _ = load()
+    return next((s.picture for s in stories if s.picture in index.row_of), index.pictures[0].id)
+
+
+def read_address(current: Session, source: Source, size: tuple[int, int], k: int) -> None:
+    """Take box and weights from the address once, on a session's first query; drop them when the
+    query becomes another one."""
+    subject = (source.sha256, k)
+    if current.subject is None:
+        current.box = _box(st.query_params.get("box", ""), size)
+        current.weights = _weights(st.query_params.get("weights", ""), k)
+    else:
+        if current.subject[0] != source.sha256:
+            current.box = None
+        if current.subject != subject:
+            current.weights = None
+    current.subject = subject
+
+
+def write_address(current: Session) -> None:
+    """Make the address reproduce the box and the weights."""
+    weights = current.weights if current.weights and set(current.weights) != {1.0} else None
+    _address("box", ",".join(map(str, current.box)) if current.box else None)
+    _address("weights", ",".join(f"{w:g}" for w in weights) if weights else None)
+
+
+def valid_box(value: object, size: tuple[int, int]) -> Box | None:
+    """A box from the browser, or None; a box around everything is none."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return None
+    try:
+        box = check_box(value, *size, minimum=LEAST_BOX)
+    except (TypeError, ValueError):
+        return None
+    return None if box == (0, 0, *size) else box
+
+
+def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
+    """Weights from the browser, or None."""
+    try:
+        return tuple(round(float(w), 3) for w in check_weights(value, k))
+    except (TypeError, ValueError):
+        return None
+
+
+def _box(text: str, size: tuple[int, int]) -> Box | None:
+    try:
+        return valid_box([int(v) for v in text.split(",")], size)
+    except ValueError:
+        return None
+
+
+def _weights(text: str, k: int) -> tuple[float, ...] | None:
+    try:
+        return valid_weights([float(v) for v in text.split(",")], k)
+    except ValueError:
+        return None
+
+
+def _address(name: str, value: str | None) -> None:
+    if value is None:
+        st.query_params.pop(name, None)
+    elif st.query_params.get(name) != value:
+        st.query_params[name] = value
+
+
+def _picture_chosen() -> None:
+    current = session()
+    current.picture, current.upload = st.session_state["picture"], None
+
+
+def _k_chosen() -> None:
+    session().k = st.session_state["k"]

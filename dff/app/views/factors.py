@@ -1,0 +1,266 @@
+"""Lab, Factors: one picture under the microscope."""
+
+from contextlib import nullcontext
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dff.app import markup
+from dff.app.engine import Engine, Source, engine, index_folder
+from dff.app.factors_data import plain
+from dff.app.factors_panels import all_k, loading, one_k, wait
+from dff.app.factors_pictures import View, draw_all, draw_main
+from dff.app.microscope import Microscope, Recipe, microscope
+from dff.app.state import Session, ask_for, k_slider, picture_select, session
+from dff.backbones import DEFAULT_NAME, Tap, WeightsUnavailable
+from dff.images import EXTENSIONS, ImageError, read_image
+from dff.nmf import DEFAULT_INIT, INITS
+
+# Others can be typed. These have layers that can be factorized and are used in papers.
+NETWORKS = (
+    DEFAULT_NAME,
+    "vgg16",
+    "resnet50",
+    "resnet101",
+    "resnet18",
+    "densenet121",
+    "mobilenet_v2",
+)
+ONE, ALL = "One at a time", "Side by side"
+SMOOTH, RAW = "Smooth", "Grid"
+SHARED, OWN = "Shared scale", "Own scale"
+SOLVERS = ("hals", "mu")
+
+
+def page() -> None:
+    """Draw the page."""
+    folder = str(index_folder())
+    shared = engine(folder)
+    lab = microscope(shared, folder)
+    current = session()
+    st.html(markup.STYLE)
+    # Later runs have the last picture on the screen; a skeleton would push it down.
+    first = "factors_upload" not in st.session_state
+    source, name, layer_slot, k = _toolbar(lab, current)
+    view = _view(k)
+    if current.notice:
+        st.error(plain(current.notice), icon=":material/error:")
+        current.notice = None
+    # Two places: a container's content stays on the screen until the new one has come.
+    waiting, body = st.empty(), st.container()
+    try:
+        if first:
+            wait(lab, waiting, source, name)
+            layer = _layer(lab, name, layer_slot)
+        else:
+            with waiting, nullcontext() if lab.knows(name) else st.spinner(loading(name)):
+                layer = _layer(lab, name, layer_slot)
+        slide = lab.slide(source, name, layer)
+        # Everything above the fold, before anything is drawn: a page that fills in bits jumps.
+        (draw_all if view.side_by_side else draw_main)(lab, slide, view)
+        lab.names(slide, view.k, view.recipe)
+        waiting.empty()
+        with body:
+            (all_k if view.side_by_side else one_k)(lab, source, slide, view)
+    except WeightsUnavailable as problem:
+        waiting.empty()
+        with body.container(border=True):
+            _no_weights(lab, name, problem)
+    except ValueError as problem:
+        waiting.empty()
+        body.error(plain(str(problem)), icon=":material/error:")
+
+
+# --- choosing --------------------------------------------------------------------------
+
+
+def _toolbar(lab: Microscope, current: Session) -> tuple[Source, str, DeltaGenerator, int]:
+    """The row of controls: the picture, the network's name, the place of the layer, k."""
+    index = lab.engine.index
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        chosen = picture_select(index, width=280)
+        if st.button("Browse", icon=":material/grid_view:", key="browse"):
+            _browse(lab.engine)
+        with st.popover("Upload", icon=":material/upload:"):
+            st.file_uploader(
+                "Your own picture",
+                type=[e[1:] for e in EXTENSIONS],
+                key="factors_upload",
+                on_change=_upload,
+                help="It stays in this session and is not added to the collection.",
+            )
+        if current.upload is not None:
+            st.button(
+                plain(current.upload.name, 24),
+                icon=":material/close:",
+                key="drop_upload",
+                on_click=_drop_upload,
+                help="Go back to the collection's picture.",
+            )
+        name = st.selectbox(
+            "Network",
+            NETWORKS,
+            key="network",
+            bind="query-params",
+            accept_new_options=True,
+            help="efficientnet_lite0 comes with its weights. You can type the name of any "
+            "torchvision or timm network; its weights are fetched on first use.",
+        )
+        name = name or DEFAULT_NAME
+        slot = st.empty()
+        if not lab.knows(name):
+            slot.selectbox("Layer", ["…"], disabled=True, key="layer_waits")
+        k = k_slider(index)
+    source = current.upload or Source.of_row(index, index.row_of[chosen])
+    return source, name, slot, k
+
+
+def _view(k: int) -> View:
+    """The second row: how it is shown and how it is computed."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        shown = st.segmented_control(
+            "Number of parts",
+            (ONE, ALL),
+            default=ONE,
+            required=True,
+            key="view",
+            bind="query-params",
+            label_visibility="collapsed",
+            help="One k in detail, or all from 1 to 10.",
+        )
+        grid = st.segmented_control(
+            "Heatmaps",
+            (SMOOTH, RAW),
+            default=SMOOTH,
+            required=True,
+            key="grid",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        scale = st.segmented_control(
+            "Scale of the heatmaps",
+            (SHARED, OWN),
+            default=SHARED,
+            required=True,
+            key="scale",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+    with st.expander("Solver, start and seed", key="recipe"):
+        recipe = _recipe()
+    return View(
+        k=k,
+        side_by_side=shown == ALL,
+        smooth=grid != RAW,
+        scale="per_factor" if scale == OWN else "shared",
+        recipe=recipe,
+    )
+
+
+def _recipe() -> Recipe:
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        solver = st.selectbox(
+            "Solver",
+            SOLVERS,
+            key="solver",
+            bind="query-params",
+            width=160,
+            help="hals: hierarchical alternating least squares, the fast one. mu: multiplicative "
+            "updates, the textbook one.",
+        )
+        init = st.selectbox(
+            "Start",
+            (DEFAULT_INIT, *(init for init in INITS if init != DEFAULT_INIT)),
+            key="init",
+            bind="query-params",
+            width=160,
+            help="nndsvd and nndsvda start from singular vectors and always give the same parts. "
+            "random depends on the seed.",
+        )
+        seed = st.number_input(
+            "Seed",
+            0,
+            9999,
+            0,
+            key="seed",
+            bind="query-params",
+            width=140,
+            disabled=init != "random",
+            help="Used by the random start only.",
+        )
+    # A seed that changes nothing must not make new cache entries.
+    return Recipe(solver, init, int(seed) if init == "random" else 0)
+
+
+def _layer(lab: Microscope, name: str, slot: DeltaGenerator) -> str:
+    """The layer, chosen from those of the network; loads the network the first time."""
+    found = lab.layers(name)
+    taps = {tap.name: tap for tap in reversed(found.taps)}
+    if st.session_state.get("layer") not in taps:
+        asked = st.query_params.get("layer") if "layer" not in st.session_state else None
+        st.session_state["layer"] = asked if asked in taps else found.default
+    layer: str = slot.selectbox(
+        "Layer",
+        list(taps),
+        format_func=lambda name: _tap_label(taps[name]),
+        key="layer",
+        persist_state="session",
+        help="The layers of this network that are never negative, the deepest first. The stride "
+        "is the size of a cell of the grid, in pixels of the network's input.",
+    )
+    # Streamlit would write the label here, where the name belongs.
+    if layer == found.default:
+        st.query_params.pop("layer", None)
+    elif st.query_params.get("layer") != layer:
+        st.query_params["layer"] = layer
+    return layer
+
+
+def _tap_label(tap: Tap) -> str:
+    return f"{tap.name} · {tap.channels} channels · stride {tap.stride}"
+
+
+@st.dialog("Choose a picture", width="large")
+def _browse(shared: Engine) -> None:
+    from dff.app.components.gallery import gallery
+
+    index = shared.index
+    row = gallery(index, key="gallery", selected=index.row_of.get(st.session_state["picture"]))
+    if row is not None:
+        ask_for(index.pictures[row].id)
+        st.rerun()
+
+
+def _upload() -> None:
+    current, file = session(), st.session_state["factors_upload"]
+    if file is None:
+        current.upload = None
+        return
+    data = file.getvalue()
+    try:
+        read_image(data, file.name)  # refused here, before anything else depends on it
+    except ImageError as error:
+        current.notice = str(error)
+        return
+    current.upload = Source.of_upload(file.name, data)
+
+
+def _drop_upload() -> None:
+    session().upload = None
+
+
+def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:
+    """What to do where the weights cannot be had: the library's words, and a way out."""
+    text = str(problem)
+    st.markdown(f"#### The weights of {plain(name, 60)} are not here yet")
+    st.write("They are fetched on first use, and that did not work. What happened:")
+    st.caption(plain(f"{text[:1].upper()}{text[1:]}.", 1200))
+    with st.container(horizontal=True):
+        st.button(f"Use {DEFAULT_NAME}", type="primary", on_click=_use_default)
+        st.button(
+            "Try again", icon=":material/refresh:", on_click=lab.forget_failures, args=(name,)
+        )
+
+
+def _use_default() -> None:
+    st.session_state["network"] = DEFAULT_NAME

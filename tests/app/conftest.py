@@ -1,0 +1,118 @@
+"""The dashboard without a browser, and with what a browser would send."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.testing.v1 import AppTest
+
+from dff.app.engine import engine
+
+SCRIPT = Path(__file__).parents[2] / "streamlit_app.py"
+
+
+class Dashboard:
+    """One visitor. `at` is the AppTest: the page's other widgets are used through it."""
+
+    def __init__(self, **address: str) -> None:
+        self.at = AppTest.from_file(SCRIPT, default_timeout=60)
+        for name, value in address.items():
+            self.at.query_params[name] = value
+        self.at.run()
+
+    @property
+    def stage(self) -> dict[str, Any]:
+        """What the stage was given."""
+        nodes = self.at.get("bidi_component")
+        assert len(nodes) == 1, f"the page has {len(nodes)} stages; errors: {self.errors}"
+        (node,) = nodes
+        data: dict[str, Any] = json.loads(json.loads(node.proto.json)["json"])
+        return data
+
+    @property
+    def session(self) -> Any:
+        return self.at.session_state["session"]
+
+    @property
+    def errors(self) -> list[str]:
+        return [element.value for element in self.at.error]
+
+    @property
+    def query(self) -> str:
+        return str(self.stage["query"]["id"])
+
+    def send(self, event: str, value: object) -> "Dashboard":
+        """What the stage sends when the user does something."""
+        (node,) = self.at.get("bidi_component")
+        states = self.at._tree.get_widget_states()
+        state = states.widgets.add()
+        state.id = _make_trigger_id(node.proto.id, "events")
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+        self.at._run(states)
+        return self
+
+    def upload(self, name: str, data: bytes) -> "Dashboard":
+        self.at.file_uploader(key="upload").set_value((name, data, "")).run()
+        return self
+
+    def ranking(self, weights: list[float] | None = None) -> list[tuple[int, float]]:
+        """(row, score) as the browser ranks them, best first."""
+        import base64
+
+        import numpy as np
+
+        facts = self.stage["scores"]
+        rows = np.frombuffer(base64.b64decode(facts["rows"]), "<f4").reshape(facts["n"], -1)
+        scores = rows.astype(np.float64) @ np.array(weights or self.stage["weights"])
+        order = np.argsort(-scores, kind="stable")
+        return [(int(r), float(scores[r])) for r in order if int(r) not in facts["exclude"]]
+
+
+@pytest.fixture(autouse=True)
+def sample_index(backbone, monkeypatch):
+    """The committed index, and the network that the tests have loaded already."""
+    monkeypatch.delenv("DFF_INDEX", raising=False)
+    monkeypatch.setattr("dff.index.search.load_backbone", lambda *_: backbone)
+
+
+@pytest.fixture
+def visit() -> Callable[..., Dashboard]:
+    """Open the dashboard at an address: visit(picture="dam_3", k="5")."""
+
+    def run(**address: str) -> Dashboard:
+        dashboard = Dashboard(**address)
+        assert not dashboard.at.exception, dashboard.at.exception
+        return dashboard
+
+    return run
+
+
+@pytest.fixture
+def passes(counting, monkeypatch):
+    """A server just started, whose network counts its passes in `passes.passes`."""
+    monkeypatch.setattr("dff.index.search.load_backbone", lambda *_: counting)
+    engine.clear()
+    yield counting
+    engine.clear()
+
+
+@pytest.fixture
+def calls(monkeypatch) -> Callable[[str], list[None]]:
+    """calls("dff.nmf.solve") is a list that grows by one with every call of that function."""
+
+    def count(target: str) -> list[None]:
+        module, _, name = target.rpartition(".")
+        original = getattr(__import__(module, fromlist=[name]), name)
+        made: list[None] = []
+
+        def counted(*args: Any, **options: Any) -> Any:
+            made.append(None)
+            return original(*args, **options)
+
+        monkeypatch.setattr(target, counted)
+        return made
+
+    return count
