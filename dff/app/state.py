@@ -1,9 +1,9 @@
 """What a session has chosen: read from the address, checked, and written back.
 
-`k` and `top` are widgets bound to the address by Streamlit. The picture is kept here because
-Streamlit would write a title where a short, stable id belongs, the box and the weights because
-they belong to the stage, a component. Everything in an address is a stranger's
-text: what does not fit is dropped, not shown as an error.
+The number of results is a widget bound to the address by Streamlit. The rest is kept here:
+Streamlit would write a picture's title where a short, stable id belongs, forget picture and k on a
+change of page, and the box and the weights belong to the stage, a component. Everything in an
+address is a stranger's text: what does not fit is dropped, not shown as an error.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from dff.geometry import Box, check_box
 from dff.index import Index
 
 LEAST_BOX = 8  # pixels
+MOST_PARTS = 10
 
 
 @dataclass
@@ -75,19 +76,19 @@ def picture_select(index: Index, *, width: int = 320) -> str:
 def k_slider(index: Index, *, width: int = 200) -> int:
     """The slider of the number of parts. It keeps its value from page to page."""
     current = session()
-    if current.k is not None:
-        st.session_state["k"] = current.k
-    current.k = st.slider(
+    if current.k is None:
+        current.k = _k(st.query_params.get("k", "")) or index.settings.k
+    st.session_state["k"] = current.k
+    st.slider(
         "Parts",
         1,
-        10,
-        index.settings.k,
+        MOST_PARTS,
         key="k",
-        bind="query-params",
         on_change=_k_chosen,
         width=width,
         help="Into how many parts the picture is split.",
     )
+    _address("k", None if current.k == index.settings.k else str(current.k))
     return current.k
 
 
@@ -141,6 +142,10 @@ def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
         return tuple(round(float(w), 3) for w in check_weights(value, k))
     except (TypeError, ValueError):
         return None
+
+
+def _k(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARTS else None
 
 
 def _box(text: str, size: tuple[int, int]) -> Box | None:
