@@ -26,13 +26,14 @@ class Session:
     """One user's choices beyond the bound widgets.
 
     picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
-    is the query. box and weights belong to `subject`, the query they were chosen for. renamed:
-    {(sha256, k, box): {part: name}}.
+    is the query; uploads: how many files there were. box and weights belong to `subject`, the
+    query they were chosen for. renamed: {(sha256, k, box): {part: name}}.
     """
 
     picture: str | None = None
     k: int | None = None
     upload: Source | None = None
+    uploads: int = 0
     subject: tuple[str, int] | None = None
     box: Box | None = None
     weights: tuple[float, ...] | None = None

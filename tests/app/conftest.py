@@ -1,6 +1,7 @@
 """The dashboard without a browser, and with what a browser would send."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ class Dashboard:
 
     @property
     def errors(self) -> list[str]:
-        return [element.value for element in self.at.error]
+        """What the page says went wrong, without the marks that make it plain Markdown."""
+        return [re.sub(r"\\(.)", r"\1", element.value) for element in self.at.error]
 
     @property
     def query(self) -> str:
@@ -55,7 +57,7 @@ class Dashboard:
         return self
 
     def upload(self, name: str, data: bytes) -> "Dashboard":
-        self.at.file_uploader(key="upload").set_value((name, data, "")).run()
+        self.at.file_uploader[0].set_value((name, data, "")).run()
         return self
 
     def ranking(self, weights: list[float] | None = None) -> list[tuple[int, float]]:

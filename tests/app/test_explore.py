@@ -184,6 +184,9 @@ def test_an_upload_ends_with_another_choice(visit, index):
     assert dashboard.query == "dam_3"
     dashboard.upload("mine.jpg", photo(index, "eiffel_tower_2"))
     assert dashboard.stage["query"]["title"] == "mine.jpg"
+    dashboard.at.button(key="drop_upload").click().run()
+    assert dashboard.query == "dam_3"
+    dashboard.upload("mine.jpg", photo(index, "eiffel_tower_2"))
     dashboard.send("use_as_query", index.row_of["clownfish"])
     assert dashboard.query == "clownfish"
 
@@ -239,7 +242,7 @@ def test_a_box_reaches_the_address_and_is_cleared(visit):
     assert dashboard.stage["query"]["box"] == [395, 170, 600, 360]
     assert dashboard.stage["weights"] == [1, 1, 1, 1]  # they belonged to other parts
     assert dashboard.ranking() != whole
-    dashboard.send("box", None)
+    dashboard.send("box", [])
     assert "box" not in dashboard.at.query_params
     assert dashboard.ranking() == whole
 

@@ -12,6 +12,7 @@ from dff.app import scene
 from dff.app.components.gallery import gallery
 from dff.app.components.stage import stage
 from dff.app.engine import Engine, Source
+from dff.app.factors_data import plain
 from dff.app.state import (
     Session,
     ask_for,
@@ -51,14 +52,14 @@ def page(engine: Engine) -> None:
     choice = _toolbar(engine, current)
     slot = st.container()
     if current.notice:
-        slot.error(current.notice, icon=":material/error:")
+        slot.error(plain(current.notice), icon=":material/error:")
         current.notice = None
     try:
         read_address(current, choice.source, _size(engine, choice.source), choice.k)
         with slot:
             _show_or_say(engine, current, choice)
     except ValueError as error:
-        slot.error(str(error), icon=":material/error:")
+        slot.error(plain(str(error)), icon=":material/error:")
     write_address(current)
 
 
@@ -76,9 +77,18 @@ def _toolbar(engine: Engine, current: Session) -> Choice:
             st.file_uploader(
                 "Your own picture",
                 type=[e[1:] for e in EXTENSIONS],
-                key="upload",
+                # A new one after each file: replacing a file would first take the old one away.
+                key=f"upload{current.uploads}",
                 on_change=_upload,
                 help="It stays in this session and is not added to the collection.",
+            )
+        if current.upload is not None:
+            st.button(
+                plain(current.upload.name, 24),
+                icon=":material/close:",
+                key="drop_upload",
+                on_click=_drop_upload,
+                help="Go back to the collection's picture.",
             )
         st.button("Surprise me", icon=":material/casino:", on_click=_surprise, args=(engine,))
         k = k_slider(index)
@@ -111,10 +121,11 @@ def _surprise(engine: Engine) -> None:
 
 
 def _upload() -> None:
-    current, file = session(), st.session_state["upload"]
+    current = session()
+    file = st.session_state[f"upload{current.uploads}"]
     if file is None:
-        current.upload = None
         return
+    current.uploads += 1
     data = file.getvalue()
     try:
         read_image(data, file.name)  # refused here, before anything else depends on it
@@ -122,6 +133,10 @@ def _upload() -> None:
         current.notice = str(error)
         return
     current.upload = Source.of_upload(file.name, data)
+
+
+def _drop_upload() -> None:
+    session().upload = None
 
 
 def _size(engine: Engine, source: Source) -> tuple[int, int]:
@@ -144,7 +159,7 @@ def _show_or_say(engine: Engine, current: Session, choice: Choice) -> None:
     except ValueError as error:
         if current.box is None:
             raise
-        st.error(str(error), icon=":material/error:")
+        st.error(plain(str(error)), icon=":material/error:")
         current.box = current.weights = None
         _show(engine, current, choice)
 

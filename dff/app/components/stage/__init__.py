@@ -72,7 +72,7 @@ def stage(
     Returns
     -------
     The result with, for one run only, ``weights`` (list of floats 0 to 2), ``box`` (four ints in
-    pixels of the original picture, or None to clear it), ``use_as_query`` (a row of the index)
+    pixels of the original picture, or none to clear it), ``use_as_query`` (a row of the index)
     and ``rename`` (``{"part": index, "name": text}``; an empty name means the network's own name
     again). All of it comes from the browser: check it before use. They are triggers and not
     state: the caller keeps what is chosen for which query, and the same weights chosen again for

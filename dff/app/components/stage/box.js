@@ -19,7 +19,7 @@ function setBox(app, box) {
   }
   const wanted = value ? "Looking for this region…" : "Looking for the whole picture…";
   app.update({ boxing: null, wanted, pending: { ...pending, box: { value, at: Date.now() } } });
-  app.send("box", value);
+  app.send("box", value ?? []); // a trigger without a value would not be sent
   app.refs.query.box.focusMark();
 }
 
@@ -146,6 +146,7 @@ function buildBoxControls(app, layer) {
       type: "number", min: 0, max, step: 1, inputmode: "numeric", "data-testid": `box-${name}`,
     });
     input.onchange = () => readBoxInputs(app, inputs);
+    input.onblur = app.schedule;
     input.onkeydown = (event) => {
       if (event.key === "Escape") endBoxing(app);
       if (event.key === "Enter") {
@@ -186,9 +187,11 @@ function renderBox(app, { layer, rectangle, controls }) {
   setText(controls.hint, draft
     ? "Drag the region or its handles, or type its corners in pixels. Enter applies, Esc cancels."
     : "Drag over the part of the picture you mean, or type its corners in pixels.");
+  // While somebody types the fields are theirs: on the way to a new box its corners may cross.
+  const typing = controls.inputs.includes(app.root.getRootNode().activeElement);
   controls.inputs.forEach((input, i) => {
     const text = draft ? String(draft[i]) : "";
-    if (input.value !== text && (draft || app.root.getRootNode().activeElement !== input)) input.value = text;
+    if (!typing && input.value !== text) input.value = text;
   });
   if (!draft) return;
   const [x0, y0, x1, y1] = draft;
