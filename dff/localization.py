@@ -24,9 +24,9 @@ THRESHOLD = 0.25  # of a picture's own maximum: docs/evaluation.md
 FLOOR = 0.25
 WHOLE_PICTURE = 0.95  # a box that covers more marks nothing
 # The joint parts are given this many steps away from the query's own. More steps agree better with
-# a true joint factorization (k = 6, after 0 / 5 / 100: 62 / 76 / 81 % of positions), but the query's
-# heatmaps drift from the parts that made the score (cosine 1.00 / 0.99 / 0.95), and localisation
-# gains nothing.
+# a true joint factorization (k = 6, after 0 / 5 / 100: 62 / 76 / 81 % of positions), but the
+# query's heatmaps drift from the parts that made the score (cosine 1.00 / 0.99 / 0.95), and
+# localisation gains nothing.
 JOINT_ITERATIONS = 5
 CANVAS = 256  # longest side on which boxes are drawn, in pixels: 4 px of a 1024 px photo
 

@@ -2,8 +2,8 @@
 
 Each region is a part, its vector the part's basis row, its weight the part's share of energy.
 The paper's public page does not say how the vectors are weighted; uniform weights give a noise
-part as much say as the object, and lost 6 mAP and more on landmarks and 1.5 to 3 on logos and PASCAL;
-by category they won by 1 (docs/evaluation.md).
+part as much say as the object, and lost 6 mAP and more on landmarks and 1.5 to 3 on logos and
+PASCAL; by category they won by 1 (docs/evaluation.md).
 """
 
 import numpy as np
