@@ -30,6 +30,7 @@ from dff.descriptors import Regions, describe, family  # noqa: E402
 from dff.factorization import factorize_activations  # noqa: E402
 from dff.geometry import Box  # noqa: E402
 from dff.images import MIN_SIDE  # noqa: E402
+from dff.threads import prepare
 from dff.whitening import Whitening  # noqa: E402
 
 PHOTOS = ROOT / "assets" / "photos"
@@ -333,6 +334,7 @@ def landmarks_in_top(collection: Collection, vectors: np.ndarray, top: int = 5) 
 
 def parser(description: str, parts: Sequence[str]) -> argparse.ArgumentParser:
     """--eval, --cache, --only and --write; `parts` are the tables that can be made alone."""
+    prepare()
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--eval", type=Path, help="folder of flickrlogos27/, pascal_cosegmentation_a")
     made.add_argument("--cache", type=Path, default=cache_folder(), help="default: %(default)s")

@@ -49,50 +49,6 @@ def session() -> Session:
     return found
 
 
-def picture_select(index: Index, *, width: int = 320) -> str:
-    """The select box of all pictures, by title; the chosen picture's id.
-
-    It starts with the session's picture, the address's, or the first story's.
-    """
-    current = session()
-    ids = list(index.row_of)
-    if (asked := st.session_state.pop("asked_picture", None)) in index.row_of:
-        current.picture, current.upload = asked, None
-    wanted = current.picture or st.query_params.get("picture")
-    chosen: str = wanted if wanted in index.row_of else default_picture(index)
-    # Set in every run: the widget of another page with the same key would keep its own value.
-    st.session_state["picture"] = current.picture = chosen
-    st.selectbox(
-        "Picture",
-        ids,
-        format_func=lambda id: index.pictures[index.row_of[id]].title,
-        key="picture",
-        on_change=_picture_chosen,
-        width=width,
-    )
-    _address("picture", None if chosen == default_picture(index) else chosen)
-    return chosen
-
-
-def k_slider(index: Index, *, width: int = 200) -> int:
-    """The slider of the number of parts. It keeps its value from page to page."""
-    current = session()
-    if current.k is None:
-        current.k = _k(st.query_params.get("k", "")) or index.settings.k
-    st.session_state["k"] = current.k
-    st.slider(
-        "Parts",
-        1,
-        MOST_PARTS,
-        key="k",
-        on_change=_k_chosen,
-        width=width,
-        help="Into how many parts the picture is split.",
-    )
-    _address("k", None if current.k == index.settings.k else str(current.k))
-    return current.k
-
-
 def ask_for(picture: str) -> None:
     """Make a picture the chosen one in the next run."""
     st.session_state["asked_picture"] = picture
@@ -122,8 +78,8 @@ def read_address(current: Session, source: Source, size: tuple[int, int], k: int
 def write_address(current: Session) -> None:
     """Make the address reproduce the box and the weights."""
     weights = current.weights if current.weights and set(current.weights) != {1.0} else None
-    _address("box", ",".join(map(str, current.box)) if current.box else None)
-    _address("weights", ",".join(f"{w:g}" for w in weights) if weights else None)
+    write_one("box", ",".join(map(str, current.box)) if current.box else None)
+    write_one("weights", ",".join(f"{w:g}" for w in weights) if weights else None)
 
 
 def valid_box(value: object, size: tuple[int, int]) -> Box | None:
@@ -145,7 +101,8 @@ def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
         return None
 
 
-def _k(text: str) -> int | None:
+def valid_k(text: str) -> int | None:
+    """A number of parts from the address, or None."""
     return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARTS else None
 
 
@@ -163,17 +120,9 @@ def _weights(text: str, k: int) -> tuple[float, ...] | None:
         return None
 
 
-def _address(name: str, value: str | None) -> None:
+def write_one(name: str, value: str | None) -> None:
+    """Set one parameter of the address, or take it out."""
     if value is None:
         st.query_params.pop(name, None)
     elif st.query_params.get(name) != value:
         st.query_params[name] = value
-
-
-def _picture_chosen() -> None:
-    current = session()
-    current.picture, current.upload = st.session_state["picture"], None
-
-
-def _k_chosen() -> None:
-    session().k = st.session_state["k"]

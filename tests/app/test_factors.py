@@ -128,7 +128,7 @@ def test_another_network_brings_its_own_layers(open_page, monkeypatch):
 def test_an_uploaded_picture_is_taken_apart(open_page, photos):
     at = open_page()
     data = (photos / "round" / "shape_03.png").read_bytes()
-    checked(at.file_uploader(key="factors_upload").upload("mine.png", data).run())
+    checked(at.file_uploader[0].upload("mine.png", data).run())
     assert any("mine" in m.value for m in at.markdown)
     checked(at.button(key="drop_upload").click().run())
     assert not any("mine" in m.value for m in at.markdown)
@@ -136,7 +136,7 @@ def test_an_uploaded_picture_is_taken_apart(open_page, photos):
 
 def test_what_is_not_a_picture_is_refused(open_page):
     at = open_page()
-    checked(at.file_uploader(key="factors_upload").upload("note.jpg", b"hello").run())
+    checked(at.file_uploader[0].upload("note.jpg", b"hello").run())
     assert len(at.error) == 1 and "note" in at.error[0].value
     assert texts(at).count("<tr><td>") == 4
 

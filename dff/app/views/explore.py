@@ -9,15 +9,13 @@ import numpy as np
 import streamlit as st
 
 from dff.app import scene
-from dff.app.components.gallery import gallery
 from dff.app.components.stage import stage
+from dff.app.controls import choose_picture, k_slider
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.state import (
     Session,
     ask_for,
-    k_slider,
-    picture_select,
     read_address,
     session,
     valid_box,
@@ -26,7 +24,7 @@ from dff.app.state import (
 )
 from dff.app.stories import load, story_of
 from dff.geometry import Box
-from dff.images import EXTENSIONS, ImageError, read_image
+from dff.images import read_image
 from dff.index import Query
 
 TOP_CHOICES = (5, 10, 20, 50)
@@ -49,7 +47,7 @@ class Choice:
 def page(engine: Engine) -> None:
     """Draw the page."""
     current = session()
-    choice = _toolbar(engine, current)
+    choice = _toolbar(engine)
     slot = st.container()
     if current.notice:
         slot.error(plain(current.notice), icon=":material/error:")
@@ -66,30 +64,11 @@ def page(engine: Engine) -> None:
 # --- choosing --------------------------------------------------------------------------
 
 
-def _toolbar(engine: Engine, current: Session) -> Choice:
+def _toolbar(engine: Engine) -> Choice:
     """The row of controls; what they say."""
     index = engine.index
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = picture_select(index)
-        if st.button("Browse", icon=":material/grid_view:", key="browse"):
-            _browse(engine)
-        with st.popover("Upload", icon=":material/upload:"):
-            st.file_uploader(
-                "Your own picture",
-                type=[e[1:] for e in EXTENSIONS],
-                # A new one after each file: replacing a file would first take the old one away.
-                key=f"upload{current.uploads}",
-                on_change=_upload,
-                help="It stays in this session and is not added to the collection.",
-            )
-        if current.upload is not None:
-            st.button(
-                plain(current.upload.name, 24),
-                icon=":material/close:",
-                key="drop_upload",
-                on_click=_drop_upload,
-                help="Go back to the collection's picture.",
-            )
+        source = choose_picture(index)
         st.button("Surprise me", icon=":material/casino:", on_click=_surprise, args=(engine,))
         k = k_slider(index)
         top = st.selectbox("Results", TOP_CHOICES, key="top", bind="query-params", width=100)
@@ -100,17 +79,7 @@ def _toolbar(engine: Engine, current: Session) -> Choice:
             "and a few seconds slower. Otherwise the shared parts come from stored factors.",
         )
         status = st.empty()
-    source = current.upload or Source.of_row(index, index.row_of[chosen])
     return Choice(source, k, top, exact, status)
-
-
-@st.dialog("Choose a picture", width="large")
-def _browse(engine: Engine) -> None:
-    index = engine.index
-    row = gallery(index, key="gallery", selected=index.row_of.get(st.session_state["picture"]))
-    if row is not None:
-        ask_for(index.pictures[row].id)
-        st.rerun()
 
 
 def _surprise(engine: Engine) -> None:
@@ -118,25 +87,6 @@ def _surprise(engine: Engine) -> None:
     vetted = [id for id in load()[1] if id in known] or list(known)
     others = [id for id in vetted if id != st.session_state["picture"]] or vetted
     ask_for(random.Random().choice(others))
-
-
-def _upload() -> None:
-    current = session()
-    file = st.session_state[f"upload{current.uploads}"]
-    if file is None:
-        return
-    current.uploads += 1
-    data = file.getvalue()
-    try:
-        read_image(data, file.name)  # refused here, before anything else depends on it
-    except ImageError as error:
-        current.notice = str(error)
-        return
-    current.upload = Source.of_upload(file.name, data)
-
-
-def _drop_upload() -> None:
-    session().upload = None
 
 
 def _size(engine: Engine, source: Source) -> tuple[int, int]:

@@ -6,14 +6,14 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dff.app import markup
-from dff.app.engine import Engine, Source, engine, index_folder
+from dff.app.controls import choose_picture, k_slider
+from dff.app.engine import Source, engine, index_folder
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
 from dff.app.microscope import Microscope, Recipe, microscope
-from dff.app.state import Session, ask_for, k_slider, picture_select, session
+from dff.app.state import session
 from dff.backbones import DEFAULT_NAME, Tap, WeightsUnavailable
-from dff.images import EXTENSIONS, ImageError, read_image
 from dff.nmf import DEFAULT_INIT, INITS
 
 # Others can be typed. These have layers that can be factorized and are used in papers.
@@ -40,8 +40,8 @@ def page() -> None:
     current = session()
     st.html(markup.STYLE)
     # Later runs have the last picture on the screen; a skeleton would push it down.
-    first = "factors_upload" not in st.session_state
-    source, name, layer_slot, k = _toolbar(lab, current)
+    first = "network" not in st.session_state
+    source, name, layer_slot, k = _toolbar(lab)
     view = _view(k)
     if current.notice:
         st.error(plain(current.notice), icon=":material/error:")
@@ -74,29 +74,11 @@ def page() -> None:
 # --- choosing --------------------------------------------------------------------------
 
 
-def _toolbar(lab: Microscope, current: Session) -> tuple[Source, str, DeltaGenerator, int]:
+def _toolbar(lab: Microscope) -> tuple[Source, str, DeltaGenerator, int]:
     """The row of controls: the picture, the network's name, the place of the layer, k."""
     index = lab.engine.index
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        chosen = picture_select(index, width=280)
-        if st.button("Browse", icon=":material/grid_view:", key="browse"):
-            _browse(lab.engine)
-        with st.popover("Upload", icon=":material/upload:"):
-            st.file_uploader(
-                "Your own picture",
-                type=[e[1:] for e in EXTENSIONS],
-                key="factors_upload",
-                on_change=_upload,
-                help="It stays in this session and is not added to the collection.",
-            )
-        if current.upload is not None:
-            st.button(
-                plain(current.upload.name, 24),
-                icon=":material/close:",
-                key="drop_upload",
-                on_click=_drop_upload,
-                help="Go back to the collection's picture.",
-            )
+        source = choose_picture(index, width=280)
         name = st.selectbox(
             "Network",
             NETWORKS,
@@ -111,7 +93,6 @@ def _toolbar(lab: Microscope, current: Session) -> tuple[Source, str, DeltaGener
         if not lab.knows(name):
             slot.selectbox("Layer", ["…"], disabled=True, key="layer_waits")
         k = k_slider(index)
-    source = current.upload or Source.of_row(index, index.row_of[chosen])
     return source, name, slot, k
 
 
@@ -218,35 +199,6 @@ def _layer(lab: Microscope, name: str, slot: DeltaGenerator) -> str:
 
 def _tap_label(tap: Tap) -> str:
     return f"{tap.name} · {tap.channels} channels · stride {tap.stride}"
-
-
-@st.dialog("Choose a picture", width="large")
-def _browse(shared: Engine) -> None:
-    from dff.app.components.gallery import gallery
-
-    index = shared.index
-    row = gallery(index, key="gallery", selected=index.row_of.get(st.session_state["picture"]))
-    if row is not None:
-        ask_for(index.pictures[row].id)
-        st.rerun()
-
-
-def _upload() -> None:
-    current, file = session(), st.session_state["factors_upload"]
-    if file is None:
-        current.upload = None
-        return
-    data = file.getvalue()
-    try:
-        read_image(data, file.name)  # refused here, before anything else depends on it
-    except ImageError as error:
-        current.notice = str(error)
-        return
-    current.upload = Source.of_upload(file.name, data)
-
-
-def _drop_upload() -> None:
-    session().upload = None
 
 
 def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:

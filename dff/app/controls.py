@@ -1,0 +1,123 @@
+"""The controls that pages share: which picture, and how many parts."""
+
+import streamlit as st
+
+from dff.app.components.gallery import gallery
+from dff.app.engine import Source
+from dff.app.factors_data import plain
+from dff.app.state import (
+    MOST_PARTS,
+    ask_for,
+    default_picture,
+    session,
+    valid_k,
+    write_one,
+)
+from dff.images import EXTENSIONS, ImageError, read_image
+from dff.index import Index
+
+
+def choose_picture(index: Index, *, width: int = 320) -> Source:
+    """A picture of the collection, by title or from the gallery, or an uploaded one."""
+    chosen = _picture_select(index, width)
+    if st.button("Browse", icon=":material/grid_view:", key="browse"):
+        _browse(index)
+    current = session()
+    with st.popover("Upload", icon=":material/upload:"):
+        st.file_uploader(
+            "Your own picture",
+            type=[e[1:] for e in EXTENSIONS],
+            # A new one after each file: replacing a file would first take the old one away.
+            key=f"upload{current.uploads}",
+            on_change=_upload,
+            help="It stays in this session and is not added to the collection.",
+        )
+    if current.upload is not None:
+        st.button(
+            plain(current.upload.name, 24),
+            icon=":material/close:",
+            key="drop_upload",
+            on_click=_drop_upload,
+            help="Go back to the collection's picture.",
+        )
+    return current.upload or Source.of_row(index, index.row_of[chosen])
+
+
+def _picture_select(index: Index, width: int) -> str:
+    """The select box of all pictures, by title; the chosen picture's id.
+
+    It starts with the session's picture, the address's, or the first story's.
+    """
+    current = session()
+    ids = list(index.row_of)
+    if (asked := st.session_state.pop("asked_picture", None)) in index.row_of:
+        current.picture, current.upload = asked, None
+    wanted = current.picture or st.query_params.get("picture")
+    chosen: str = wanted if wanted in index.row_of else default_picture(index)
+    # Set in every run: the widget of another page with the same key would keep its own value.
+    st.session_state["picture"] = current.picture = chosen
+    st.selectbox(
+        "Picture",
+        ids,
+        format_func=lambda id: index.pictures[index.row_of[id]].title,
+        key="picture",
+        on_change=_picture_chosen,
+        width=width,
+    )
+    write_one("picture", None if chosen == default_picture(index) else chosen)
+    return chosen
+
+
+def k_slider(index: Index, *, width: int = 200) -> int:
+    """The slider of the number of parts. It keeps its value from page to page."""
+    current = session()
+    if current.k is None:
+        current.k = valid_k(st.query_params.get("k", "")) or index.settings.k
+    st.session_state["k"] = current.k
+    st.slider(
+        "Parts",
+        1,
+        MOST_PARTS,
+        key="k",
+        on_change=_k_chosen,
+        width=width,
+        help="Into how many parts the picture is split.",
+    )
+    write_one("k", None if current.k == index.settings.k else str(current.k))
+    return current.k
+
+
+@st.dialog("Choose a picture", width="large")
+def _browse(index: Index) -> None:
+    row = gallery(index, key="gallery", selected=index.row_of.get(st.session_state["picture"]))
+    if row is not None:
+        ask_for(index.pictures[row].id)
+        st.rerun()
+
+
+def _upload() -> None:
+    current = session()
+    file = st.session_state[f"upload{current.uploads}"]
+    if file is None:
+        return
+    current.uploads += 1
+    data = file.getvalue()
+    try:
+        read_image(data, file.name)  # refused here, before anything else depends on it
+    except ImageError as error:
+        current.notice = str(error)
+        return
+    current.upload = Source.of_upload(file.name, data)
+
+
+def _drop_upload() -> None:
+    session().upload = None
+
+
+def _picture_chosen() -> None:
+    current = session()
+    current.picture, current.upload = st.session_state["picture"], None
+
+
+def _k_chosen() -> None:
+    session().k = st.session_state["k"]
