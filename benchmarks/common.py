@@ -30,7 +30,7 @@ from dff.descriptors import Regions, describe, family  # noqa: E402
 from dff.factorization import factorize_activations  # noqa: E402
 from dff.geometry import Box  # noqa: E402
 from dff.images import MIN_SIDE  # noqa: E402
-from dff.threads import prepare
+from dff.threads import prepare  # noqa: E402
 from dff.whitening import Whitening  # noqa: E402
 
 PHOTOS = ROOT / "assets" / "photos"
