@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 from collections.abc import Sequence
+from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -170,19 +171,66 @@ class Backbone:
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
 
+    def gradient(
+        self, picture: np.ndarray, class_index: int | None = None, size: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray, int]:
+        """Activations of one picture, the gradient of a class's logit in them, and the class.
+
+        picture, size: as for `activations`, which gives the same activations.
+        class_index: a class of the network's classifier; by default the most probable one.
+
+        Both arrays are (channels, rows, columns) float32; `dff.saliency.grad_cam` takes them. The
+        gradient goes from the logit back to this layer and no further: the network's weights
+        are left alone, and threads do not mix.
+        Raises ValueError for a class that the network does not have, and for a network whose
+        result is not one logit a class.
+        """
+        import torch
+
+        check_picture(picture, minimum=1)
+        height, width = picture.shape[:2]
+        fitted = fit_size(width, height, self.size if size is None else size)
+        outputs: list[Tensor] = []
+        running_on = _OUTPUTS.set(outputs)
+        try:
+            with torch.no_grad():  # up to the layer, which then turns gradients on
+                logits = self._network(self._input(resize(picture, *fitted)[None]))
+                shape = tuple(getattr(logits, "shape", ()))
+                if len(shape) != 2:
+                    raise ValueError(f"{self.name}: expected (1, classes) logits, got {shape}")
+                classes = shape[1]
+                if class_index is None:
+                    class_index = int(logits.argmax())
+                if not 0 <= class_index < classes:
+                    raise ValueError(f"class_index: expected 0 to {classes - 1}, got {class_index}")
+                slopes = torch.autograd.grad(logits[0, class_index], outputs)
+        finally:
+            _OUTPUTS.reset(running_on)
+        maps, gradient = (np.array(_numpy(one)[0], order="C") for one in (*outputs, *slopes))
+        return self._checked(maps), gradient, class_index
+
     def _run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, height, width, 3) -> (n, channels, rows, columns)."""
         import torch
 
         with torch.inference_mode():
-            # The permuted batch is in channels_last order, the fast one, as the network is.
-            x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
-            mean, std = (torch.tensor(v, device=x.device) for v in (self.mean, self.std))
-            x = (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
             try:
-                self._network(x)
+                self._network(self._input(batch))
             except _Reached as reached:
-                maps: np.ndarray = reached.output.float().cpu().numpy()
+                maps = _numpy(reached.output)
+        return self._checked(maps)
+
+    def _input(self, batch: np.ndarray) -> "Tensor":
+        """uint8 (n, height, width, 3) -> the network's input, normalised."""
+        import torch
+
+        # The permuted batch is in channels_last order, the fast one, as the network is.
+        x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(v, device=x.device) for v in (self.mean, self.std))
+        return (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+    def _checked(self, maps: np.ndarray) -> np.ndarray:
+        """The same activations, or ValueError if they cannot be factorized."""
         # The probe saw one input; NaN fails this too.
         if not (maps.min() >= 0 and np.isfinite(maps.max())):
             raise ValueError(
@@ -190,6 +238,11 @@ class Backbone:
                 "gave others for this picture; choose another layer"
             )
         return maps
+
+
+# Set while this thread wants the network to run on past its layer: what the layer gave, as leaves
+# for gradients. A context variable, so that the other threads' passes still end at the layer.
+_OUTPUTS: ContextVar["list[Tensor] | None"] = ContextVar("_OUTPUTS", default=None)
 
 
 class _Reached(Exception):
@@ -200,15 +253,29 @@ class _Reached(Exception):
 
 
 def _end_at(module: "nn.Module") -> None:
-    """Make the network stop at `module`. Unlike a hook with a list this keeps nothing between
-    calls, so threads cannot mix; unlike cutting, it works for every network and keeps the names.
+    """Make the network stop at `module`, unless `_OUTPUTS` is set. Unlike a hook with a list this
+    keeps nothing between calls, so threads cannot mix; unlike cutting, it works for every network
+    and keeps the names.
     """
+    import torch
+
     forward = module.forward
 
-    def and_stop(*args: Any, **kwargs: Any) -> None:
-        raise _Reached(forward(*args, **kwargs))
+    def and_stop(*args: Any, **kwargs: Any) -> "Tensor":
+        output = forward(*args, **kwargs)
+        outputs = _OUTPUTS.get()
+        if outputs is None:
+            raise _Reached(output)
+        torch.set_grad_enabled(True)  # the no_grad around the whole pass puts it back
+        outputs.append(output.detach().requires_grad_())
+        return outputs[-1].clone()  # the next layer may work in place, which a leaf forbids
 
     module.forward = and_stop
+
+
+def _numpy(tensor: "Tensor") -> np.ndarray:
+    array: np.ndarray = tensor.detach().float().cpu().numpy()
+    return array
 
 
 def _choose(name: str, layer: str | None, found: Probe, taps: Sequence[Tap]) -> str:

@@ -20,6 +20,7 @@ from dff.backbones.networks import LITE0_PACKAGE, Network, build_network, load_i
 from dff.backbones.taps import probe
 from dff.geometry import fit_size
 from dff.images import resize
+from dff.saliency import cam, grad_cam, top_classes
 
 LITE0 = "efficientnet_lite0"
 SIZE = 128
@@ -274,6 +275,141 @@ def test_labels_are_imagenets_first_names(lite0: Backbone):
     )
 
 
+# Gradients
+
+
+def full_gradient(
+    network: Network, module_name: str, shown: np.ndarray, class_index: int
+) -> np.ndarray:
+    """The gradient by a hook on the whole network, all of it recorded."""
+    height, width = shown.shape[:2]
+    pixels = resize(shown, *fit_size(width, height, SIZE)) / 255
+    x = ((pixels - network.mean) / network.std).transpose(2, 0, 1)[None].astype(np.float32)
+    seen: list[torch.Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: torch.Tensor) -> torch.Tensor:
+        seen.append(output)
+        return output.clone()
+
+    hook = network.module.get_submodule(module_name).register_forward_hook(keep)
+    logits = network.module(torch.from_numpy(np.ascontiguousarray(x)))
+    hook.remove()
+    return torch.autograd.grad(logits[0, class_index], seen[0])[0][0].numpy()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "module_name", "pretrained"),
+    [
+        (LITE0, "block6", "blocks.6.0.bn1", True),
+        (LITE0, "block5", "blocks.5.0.bn1", True),
+        ("squeezenet1_1", "features.9", "features.9", False),
+        ("resnet18.a1_in1k", "layer3", "layer3", False),
+    ],
+)
+def test_the_gradient_is_that_of_the_whole_network(
+    name: str, layer: str, module_name: str, pretrained: bool
+):
+    shown = picture(1)
+    network = build_network(name, pretrained=pretrained)
+    expected = full_gradient(network, module_name, shown, 7)
+    backbone = Backbone(name, network, layer=layer)
+    activations, gradient, class_index = backbone.gradient(shown, 7, SIZE)
+    assert class_index == 7
+    np.testing.assert_array_equal(activations, backbone.activations(shown, SIZE))
+    for array in (activations, gradient):
+        assert array.dtype == np.float32
+        assert array.flags["C_CONTIGUOUS"]
+    assert abs(expected).max() > 0
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
+
+
+def test_before_the_classifier_the_gradient_is_its_weights_and_grad_cam_is_cam(lite0: Backbone):
+    assert lite0.class_weights is not None
+    activations, gradient, class_index = lite0.gradient(picture(1), size=SIZE)
+    np.testing.assert_array_equal(activations, lite0.activations(picture(1), SIZE))
+    odds = lite0.classify(activations.mean(axis=(1, 2))[None])
+    assert odds is not None
+    assert [class_index] == top_classes(odds[0])
+    row = lite0.class_weights[class_index]
+    np.testing.assert_allclose(
+        gradient, np.broadcast_to(row[:, None, None] / 12, (1280, 3, 4)), rtol=1e-6
+    )
+    heatmap = cam(activations, row)
+    assert heatmap.max() > 0
+    np.testing.assert_allclose(grad_cam(activations, gradient) * 12, heatmap, atol=1e-5)
+
+
+def test_the_next_layer_may_work_in_place():
+    module = nn.Sequential(
+        nn.Conv2d(3, 2, 4, stride=4),
+        nn.ReLU(),
+        nn.Hardtanh(0.0, 0.25, inplace=True),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2, 3),
+    )
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.fill_(1.0)
+        module[0].weight[1] = 0
+        module[0].bias[1] = 0.125  # under the cap of 0.25; the other channel is over it
+    backbone = Backbone("tiny", network_of(module), layer="1")
+    activations, gradient, _ = backbone.gradient(np.full((64, 64, 3), 255, np.uint8), 2, 64)
+    assert activations[:, 0, 0].tolist() == [49, 0.125]  # not capped: 3 x 4 x 4 ones and a bias
+    assert gradient[:, 0, 0].tolist() == [0, 1 / 256]
+
+
+def test_a_gradient_leaves_the_weights_and_the_next_pass_alone(tiny: Network):
+    backbone = Backbone("tiny", tiny, layer="deep")
+    fingerprint = backbone.fingerprint
+    _, gradient, class_index = backbone.gradient(picture(2), 3, 64)
+    assert class_index == 3
+    assert backbone.class_weights is not None
+    np.testing.assert_allclose(gradient[:, 0, 0], backbone.class_weights[3] / 48, rtol=1e-6)
+    assert tiny.module.completed == 2  # the probe, and to the end for the gradient
+    for wrong in (4, -1):
+        with pytest.raises(ValueError, match=f"class_index: expected 0 to 3, got {wrong}"):
+            backbone.gradient(picture(2), wrong, 64)
+    backbone.activations(picture(2), 64)
+    assert tiny.module.completed == 4  # the two refused ones, none for the activations
+    assert torch.is_grad_enabled()
+    weights = list(tiny.module.parameters())
+    assert all(one.requires_grad and one.grad is None for one in weights)
+    # `fingerprint` is cached, so the values are read anew.
+    assert Backbone.fingerprint.func(backbone) == fingerprint
+
+
+def test_gradients_and_activations_of_other_threads_never_mix(lite0: Backbone):
+    shown = [picture(seed, 64, 64 + 32 * (seed % 2)) for seed in range(4)]
+    expected = [lite0.gradient(one, 10 * number, 64) for number, one in enumerate(shown)]
+    start = threading.Barrier(len(shown))
+    right = [0] * len(shown)
+
+    def work(number: int) -> None:
+        start.wait()
+        maps, slopes, _ = expected[number]
+        for _ in range(10):
+            if number < 2:
+                got, gradient, _ = lite0.gradient(shown[number], 10 * number, 64)
+                same = gradient.shape == slopes.shape and abs(gradient - slopes).max() < 1e-6
+            else:
+                got, same = lite0.activations(shown[number], 64), True
+            right[number] += same and got.shape == maps.shape and abs(got - maps).max() < 1e-4
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(len(shown))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert right == [10] * len(shown)
+
+
+def test_a_network_without_class_logits_has_no_gradients():
+    backbone = Backbone("tiny", network_of(nn.Sequential(Shifted(), nn.ReLU())), layer="1")
+    with pytest.raises(ValueError, match=r"tiny: expected \(1, classes\) logits, got \(1, 3, 16"):
+        backbone.gradient(np.zeros((64, 64, 3), np.uint8), size=64)
+
+
 # Pictures in
 
 
@@ -390,6 +526,7 @@ def test_loading_and_running_leave_no_global_trace():
     before = state()
     load_backbone("squeezenet1_1", pretrained=False).activations(picture(1), 64)
     load_backbone().activations(picture(1), 64)
+    load_backbone().gradient(picture(1), size=64)
     with pytest.raises(ValueError, match="expected"):
         load_backbone("no_such_network")
     assert state() == before
