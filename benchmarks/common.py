@@ -253,9 +253,10 @@ def _files_digest(root: Path, files: tuple[str, ...]) -> str:
 def _code_digest() -> str:
     """Of the modules between a file and its regions; comments do not count."""
     package = ROOT / "dff"
-    names = ("images.py", "geometry.py", "nmf.py", "factorization.py")
+    names = ("images.py", "geometry.py", "factorization.py")
     paths = [package / name for name in names]
-    paths += sorted([*package.glob("backbones/*.py"), *package.glob("descriptors/*.py")])
+    patterns = ("nmf*.py", "backbones/*.py", "descriptors/*.py")
+    paths += sorted(path for pattern in patterns for path in package.glob(pattern))
     trees = [ast.dump(ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
     return hashlib.sha256("".join(trees).encode()).hexdigest()
 

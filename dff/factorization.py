@@ -40,9 +40,12 @@ class Factorization:
     energy: (k,) float32, each part's share <HW, h_j w_j> / ||HW||^2. Sums to 1 (to 0 if all
         parts are dead).
     explained: 1 - ||A - HW||^2 / ||A||^2. error: ||A - HW|| / ||A||. Of all-zero activations
-        nothing is left over: explained 1, error 0.
-    error_curve: (iterations + 1,) float32, the error before the first iteration and after
-        each one (of a joint factorization: over all its pictures).
+        nothing is left over: explained 1, error 0. Frobenius norms whatever the solver, so that
+        solvers can be compared. "kl" does not minimise them: its explained share is lower, and
+        can be negative.
+    error_curve: (iterations + 1,) float32, what the solver minimises, before the first iteration
+        and after each one (of a joint factorization: over all its pictures): the error, or with
+        solver "kl" the Kullback-Leibler divergence over the sum of the activations, in nats.
     dead: (k,) bool, energy under one millionth (of a joint factorization: over all its
         pictures; a part that is merely absent from one picture is not dead).
     iterations, seed, solver, init: how it was made.
@@ -98,7 +101,8 @@ def factorize_activations(
 ) -> Factorization:
     """Factorize the activations (channels, rows, columns) >= 0 of one picture.
 
-    The options are those of `dff.nmf.solve`. Only init="random" depends on `seed`.
+    The options are those of `dff.nmf.solve`: solver is "hals", "mu" or "kl". Only
+    init="random" depends on `seed`.
     Raises ValueError for activations of another shape, empty, negative or not finite.
     """
     return factorize_jointly(

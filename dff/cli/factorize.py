@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dff.cli.common import parts_count, pixels, print_json, print_table, seed
+from dff.nmf import SOLVERS
 from dff.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
     )
+    parser.add_argument(
+        "--solver",
+        choices=tuple(SOLVERS),
+        default="hals",
+        help="hals: fast; mu: multiplicative updates; kl: those of the Kullback-Leibler "
+        "divergence (hals)",
+    )
     parser.add_argument("--seed", type=seed, default=0, help="of the factorization (0)")
     parser.add_argument("--overlay", metavar="OUT.png", type=Path, help="draw the parts")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -50,7 +58,9 @@ def run(args: argparse.Namespace) -> int:
     picture = read_image(args.image)
     use_all_cores()
     backbone = load_backbone(args.backbone)
-    parts = factorize(picture, args.k, backbone=backbone, size=args.size, seed=args.seed)
+    parts = factorize(
+        picture, args.k, backbone=backbone, size=args.size, solver=args.solver, seed=args.seed
+    )
     names = []
     for name in name_parts(parts, backbone):
         best = short_name(name)

@@ -114,6 +114,20 @@ def test_factorize_table_and_overlay(cli, photos, tmp_path):
     assert (pixels.max(axis=1) - pixels.min(axis=1) > 60).mean() > 0.05  # colour, over grey
 
 
+def test_factorize_solvers(cli, photos):
+    command = ("factorize", photos / "round/shape_01.png", "--k", 3, "--size", SIZE, "--json")
+    found = {}
+    for solver in ("hals", "mu", "kl"):
+        status, out, err = cli(*command, "--solver", solver)
+        assert (status, err) == (0, "")
+        found[solver] = json.loads(out)
+        assert sum(found[solver]["energy"]) == pytest.approx(1, abs=1e-6)
+    assert found["hals"] == json.loads(cli(*command)[1])
+    # mu ends near hals, which minimises the same error; kl minimises another one.
+    assert found["mu"]["error"] == pytest.approx(found["hals"]["error"], rel=0.01)
+    assert found["kl"]["error"] > 1.01 * found["hals"]["error"]
+
+
 def test_an_overlay_is_at_most_1600_pixels(cli, tmp_path):
     for size in ((3000, 1000), (900, 2600)):
         noise = np.random.default_rng(0).integers(0, 255, (26, 30, 3), np.uint8)
@@ -164,6 +178,7 @@ def test_factorize_errors(cli, photos, tmp_path):
     assert fails(cli("factorize", picture, "--overlay", "x.jpg"), "ending in .png, got x.jpg")
     nowhere = tmp_path / "no" / "x.png"
     assert fails(cli("factorize", picture, "--size", SIZE, "--overlay", nowhere), "No such file")
+    assert fails(cli("factorize", picture, "--solver", "cd"), "--solver", "'cd'", "kl")
     assert fails(cli("factorize"), "IMAGE")
     assert fails(cli("factorise", picture), "invalid choice")
     assert fails(cli("factorize", picture, "--js"), "unrecognized arguments")

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from scipy.optimize import nnls
+from scipy.special import kl_div
 
 from dff import factorization as fz
 
@@ -57,6 +58,34 @@ def test_error_explained_and_energy_are_what_their_formulas_say():
         assert parts.energy[j] == pytest.approx((fitted * own).sum() / (fitted**2).sum(), rel=1e-4)
 
 
+def test_with_kl_error_and_energy_stay_frobenius_and_the_curve_is_the_divergence():
+    activations = scene().astype(np.float64)
+    parts = fz.factorize_activations(activations, 2, solver="kl")
+    fitted = model(parts).astype(np.float64)
+    error = np.linalg.norm(activations - fitted) / np.linalg.norm(activations)
+    assert parts.error == pytest.approx(error, rel=1e-5)
+    assert parts.explained == pytest.approx(1 - error**2, rel=1e-6)
+    own = parts.heatmaps[0] * parts.basis[0][:, None, None]
+    assert parts.energy[0] == pytest.approx((fitted * own).sum() / (fitted**2).sum(), rel=1e-4)
+    divergence = kl_div(activations, fitted).sum() / activations.sum()
+    assert parts.error_curve[-1] == pytest.approx(divergence, rel=1e-4)
+    # Each solver is the better one at what it minimises.
+    frobenius = fz.factorize_activations(activations, 2)
+    assert frobenius.error < parts.error
+    assert divergence < kl_div(activations, model(frobenius)).sum() / activations.sum()
+
+
+def test_the_explained_share_of_kl_can_be_negative():
+    # Ones in the first channel and at the first position, except where they cross. One part
+    # puts 8 there (16 * 16 / 32) and half elsewhere on the cross: far worse than nothing.
+    activations = np.zeros((17, 1, 17))
+    activations[0, 0, 1:] = activations[1:, 0, 0] = 1
+    parts = fz.factorize_activations(activations, 1, solver="kl")
+    assert parts.heatmaps[0, 0, 0] * parts.basis[0, 0] == pytest.approx(8, rel=1e-5)
+    squares = 8**2 + 32 * 0.5**2 + 16**2 / 32**2  # 256 cells of 1 / 32
+    assert parts.explained == pytest.approx(1 - squares / 32, rel=1e-4)
+
+
 def test_planted_parts_have_exact_energy_and_place():
     activations = np.zeros((3, 2, 2), dtype=np.float32)
     activations[0, 0, 0] = 3  # part of energy 9, upper left
@@ -69,7 +98,7 @@ def test_planted_parts_have_exact_energy_and_place():
     assert parts.explained == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 def test_parts_beyond_the_rank_are_dead_zero_and_last(solver):
     activations = np.zeros((4, 3, 3), dtype=np.float32)
     activations[:2, 0] = 1
@@ -92,7 +121,7 @@ def test_constant_activations_are_one_part_and_single_positions_are_answered():
     assert single.heatmaps[0, 0, 0] == pytest.approx(5**0.5, rel=1e-5)
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 @pytest.mark.parametrize("init", ["random", "nndsvda"])
 def test_all_zero_activations_are_answered(solver, init):
     parts = fz.factorize_activations(np.zeros((5, 3, 4)), 3, solver=solver, init=init)
@@ -238,9 +267,9 @@ class FakeBackbone:
 def test_factorize_passes_picture_size_and_options_on():
     backbone = FakeBackbone(scene())
     picture = np.zeros((64, 48, 3), dtype=np.uint8)
-    parts = fz.factorize(picture, 2, backbone=backbone, size=256, solver="mu", seed=5)
+    parts = fz.factorize(picture, 2, backbone=backbone, size=256, solver="kl", seed=5)
     assert backbone.asked == ((64, 48, 3), 256)
-    assert (parts.k, parts.solver, parts.seed) == (2, "mu", 5)
+    assert (parts.k, parts.solver, parts.seed) == (2, "kl", 5)
 
 
 def test_factorize_names_the_layer_whose_activations_are_negative():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import nnls
+from scipy.special import kl_div
 from sklearn.decomposition import non_negative_factorization
 from sklearn.decomposition._nmf import _initialize_nmf
 
@@ -35,6 +36,14 @@ def error(positions, solution):
     return np.linalg.norm(residual) / np.linalg.norm(positions)
 
 
+def divergence(positions, solution):
+    model = solution.coefficients.astype(np.float64) @ solution.basis
+    return kl_div(positions, model).sum() / positions.sum()
+
+
+MINIMISED = {"hals": error, "mu": error, "kl": divergence}
+
+
 @pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 @pytest.mark.parametrize(("ours", "theirs"), [("mu", "mu"), ("hals", "cd")])
 @pytest.mark.parametrize("k", [2, 4, 10])
@@ -54,6 +63,68 @@ def test_error_is_at_most_half_a_percent_above_scikit_learn(ours, theirs, k, see
     )
     reference = np.linalg.norm(positions - coefficients @ basis) / np.linalg.norm(positions)
     assert error(positions, nmf.solve(positions, k, solver=ours, init=start)) <= 1.005 * reference
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+@pytest.mark.parametrize("k", [2, 4, 10])
+@pytest.mark.parametrize("iterations", [1, 50])
+def test_kl_is_scikit_learns_entry_by_entry(k, iterations):
+    positions = activations_like()
+    start = nmf.initialise(positions, k)
+    coefficients, basis, _ = non_negative_factorization(
+        positions,
+        W=start[0].copy(),
+        H=start[1].copy(),
+        n_components=k,
+        init="custom",
+        solver="mu",
+        beta_loss="kullback-leibler",
+        max_iter=iterations,
+        tol=0,
+    )
+    solution = nmf.solve(
+        positions, k, solver="kl", init=start, max_iterations=iterations, tolerance=0
+    )
+    np.testing.assert_allclose(solution.coefficients, coefficients, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(solution.basis, basis, rtol=1e-9, atol=1e-9)
+
+
+def test_kl_of_one_part_is_the_product_of_the_sums_with_the_divergence_worked_out_by_hand():
+    positions = np.array([[1.0, 0.0], [1.0, 2.0]])
+    solution = nmf.solve(positions, 1, solver="kl", max_iterations=2)
+    # Row sums (1, 3) times column sums (2, 2) over their total of 4.
+    np.testing.assert_allclose(solution.coefficients @ solution.basis, [[0.5, 0.5], [1.5, 1.5]])
+    # (1 ln(1 / 0.5) + 1 ln(1 / 1.5) + 2 ln(2 / 1.5)) / 4, the sums being equal
+    expected = np.log(2 * (2 / 3) * (4 / 3) ** 2) / 4
+    np.testing.assert_allclose(solution.error_curve[1:], expected)
+
+
+def test_kl_lets_one_strong_position_count_for_less_than_the_frobenius_error_does():
+    positions = np.full((11, 2), [0.0, 1.0])
+    positions[0] = [10, 0]
+    # One part fits the ten equal positions or the strong one. Squares: 100 against 10 * 1.
+    strong = nmf.solve(positions, 1, max_iterations=500, tolerance=0).basis[0]
+    assert strong[0] > 100 * strong[1]
+    # Sums: 10 against 10.
+    equal = nmf.solve(positions, 1, solver="kl").basis[0]
+    assert equal[0] == pytest.approx(equal[1])
+
+
+@pytest.mark.parametrize("init", ["nndsvd", "nndsvda"])
+def test_kl_is_finite_with_zeros_in_the_positions_and_in_the_start(init):
+    positions = activations_like().astype(np.float32)
+    positions[3] = 0
+    positions[:, 7] = 0
+    with np.errstate(all="raise", under="ignore"):
+        solution = nmf.solve(positions, 4, solver="kl", init=init)
+    assert np.isfinite(solution.error_curve).all()
+    assert solution.coefficients[3].max() < 1e-10
+    assert solution.basis[:, 7].max() < 1e-10
+    for fill in (0, 1):
+        start = np.zeros((80, 4)), np.full((4, 120), fill)
+        with np.errstate(all="raise", under="ignore"):
+            solution = nmf.solve(positions, 4, solver="kl", init=start)
+        assert np.isfinite(solution.error_curve).all()
 
 
 @pytest.mark.parametrize("init", ["nndsvd", "nndsvda"])
@@ -77,7 +148,7 @@ def test_random_start_has_scikit_learns_scale_and_depends_on_the_seed_alone():
     assert not np.array_equal(coefficients, other)
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 @pytest.mark.parametrize("init", ["random", "nndsvd", "nndsvda"])
 @pytest.mark.parametrize(("dtype", "rounding"), [("float64", 1e-10), ("float32", 1e-6)])
 def test_the_error_never_rises_and_the_curve_ends_with_the_true_error(
@@ -88,10 +159,12 @@ def test_the_error_never_rises_and_the_curve_ends_with_the_true_error(
     assert solution.error_curve.shape == (solution.iterations + 1,)
     assert np.diff(solution.error_curve).max() <= rounding
     assert solution.error_curve[-1] < 0.99 * solution.error_curve[0]
-    assert solution.error_curve[-1] == pytest.approx(error(positions, solution), abs=10 * rounding)
+    assert solution.error_curve[-1] == pytest.approx(
+        MINIMISED[solver](positions, solution), abs=10 * rounding
+    )
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 def test_planted_parts_are_recovered(solver):
     coefficients, basis = planted()
     solution = nmf.solve(
@@ -112,7 +185,7 @@ def test_planted_parts_of_separate_channels_are_exact_after_a_few_iterations():
     np.testing.assert_allclose(solution.coefficients @ solution.basis, positions, atol=1e-9)
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 def test_float32_and_float64_agree_and_keep_their_dtype(solver):
     positions = activations_like()
     double = nmf.solve(positions, 4, solver=solver)
@@ -133,7 +206,7 @@ def test_other_dtypes_are_computed_in_float32(dtype):
     assert solution.error_curve[-1] < 1e-3
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 @pytest.mark.parametrize("init", ["random", "nndsvda"])
 def test_torch_and_numpy_give_the_same_result(solver, init):
     torch = pytest.importorskip("torch")
@@ -153,7 +226,7 @@ def test_torch_and_numpy_give_the_same_result(solver, init):
     )
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 @pytest.mark.parametrize("init", ["random", "nndsvd", "nndsvda"])
 @pytest.mark.parametrize(
     "positions",
@@ -185,13 +258,17 @@ def test_parts_beyond_the_rank_stay_zero():
     assert np.count_nonzero(solution.coefficients.any(axis=0)) == 1
 
 
-def test_multiplicative_updates_leave_zeros_and_never_become_denormal():
+@pytest.mark.parametrize(
+    ("solver", "reference", "margin"),
+    [("mu", ("hals", "nndsvd"), 1.02), ("kl", ("kl", "nndsvda"), 1.05)],
+)
+def test_multiplicative_updates_leave_zeros_and_never_become_denormal(solver, reference, margin):
     positions = activations_like().astype(np.float32)
-    solution = nmf.solve(positions, 4, solver="mu", init="nndsvd")
+    solution = nmf.solve(positions, 4, solver=solver, init="nndsvd")
     for array in (solution.coefficients, solution.basis):
         assert array.min() >= nmf.FLOOR
-    hals = nmf.solve(positions, 4, init="nndsvd")
-    assert solution.error_curve[-1] < 1.02 * hals.error_curve[-1]
+    unhindered = nmf.solve(positions, 4, solver=reference[0], init=reference[1])
+    assert solution.error_curve[-1] < margin * unhindered.error_curve[-1]
 
 
 def test_results_are_the_same_to_the_byte_and_global_random_state_is_untouched():
@@ -216,7 +293,7 @@ def test_power_of_two_scale_of_the_input_only_scales_the_coefficients():
     assert np.array_equal(one.basis, two.basis)
 
 
-@pytest.mark.parametrize("solver", ["hals", "mu"])
+@pytest.mark.parametrize("solver", ["hals", "mu", "kl"])
 def test_arguments_are_not_changed(solver):
     positions = activations_like()
     start = nmf.initialise(positions, 3)
@@ -293,7 +370,7 @@ GOOD = np.ones((4, 3))
         (lambda: nmf.solve(GOOD, 1, max_iterations=0), "max_iterations must be a whole number"),
         (lambda: nmf.solve(GOOD, 1, tolerance=-1), "tolerance must be a finite number"),
         (lambda: nmf.solve(GOOD, 1, tolerance=np.nan), "tolerance must be a finite number"),
-        (lambda: nmf.solve(GOOD, 1, solver="cd"), "solver must be one of hals, mu, got 'cd'"),
+        (lambda: nmf.solve(GOOD, 1, solver="cd"), "solver must be one of hals, mu, kl, got 'cd'"),
         (lambda: nmf.solve(GOOD, 1, init="svd"), "init must be one of random, nndsvd, nndsvda"),
         (lambda: nmf.solve(GOOD, 1, init=(GOOD, GOOD)), r"must be \(\(4, 1\), \(1, 3\)\), got"),
         (lambda: nmf.solve(GOOD, 1, init=(-GOOD[:, :1], GOOD[:1])), "initial coefficients must"),
