@@ -4,26 +4,25 @@ A region vector x becomes l2(P (l2(x) - mean)), where the rows of P are the prin
 of the training vectors, each scaled by (eigenvalue / largest eigenvalue)^-power. Power 1/2 is
 the full whitening of Jégou & Chum (ECCV 2012), power 0 a rotation, and the values between them
 shrink frequent directions more gently, which is safer when few vectors were seen.
+`dff.whitening_pairs` fits one on pairs of vectors that match.
 """
 
 import hashlib
 import io
 import json
-import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-FLOOR = 1e-6  # relative eigenvalues are clipped here before the power: gain at most 1000
-RANK = 1e-10  # below this a direction is rounding noise, and is left out
+from dff.principal import check_finite, check_fit, gains, principal
+
 VERSION = 1
 _FILE = "whitening.json"
-_BLOCK = 4096  # rows taken to float64 at a time
 
 
 def l2_normalise(vectors: np.ndarray) -> np.ndarray:
@@ -98,32 +97,20 @@ class Whitening:
             ValueError: vectors not 2-D or not finite, power outside 0..1, dimensions under 1,
                 fewer than two different directions among the vectors.
         """
-        vectors = np.asarray(vectors)
-        if vectors.ndim != 2:
-            raise ValueError(f"vectors: expected (n, channels), got shape {vectors.shape}")
-        if not 0 <= power <= 1:
-            raise ValueError(f"power: expected 0 to 1 (0.5 is full whitening), got {power}")
-        if dimensions is not None and dimensions < 1:
-            raise ValueError(f"dimensions: expected at least 1, got {dimensions}")
-        _check_finite(vectors)
-        count = int(vectors.any(axis=1).sum())
-        facts = {"count": count, **(provenance or {})}
+        vectors = check_fit(vectors, power, dimensions)
         if power == 0 and dimensions is None:
+            facts = {"count": int(vectors.any(axis=1).sum()), **(provenance or {})}
             return cls.identity(vectors.shape[1], facts)
-        if count < 2:
-            raise ValueError(f"vectors: expected at least 2 rows that are not zero, got {count}")
-        mean, values, directions = _principal(vectors, count)
-        if values[0] <= 0 or math.sqrt(values[0]) < FLOOR:
-            raise ValueError(
-                f"vectors: all {count} rows point in the same direction, there is no variance to "
-                "whiten; give vectors of more regions"
-            )
-        relative = values / values[0]
-        kept = min(dimensions or len(relative), count - 1, int((relative > RANK).sum()))
-        gain = np.maximum(relative[:kept], FLOOR) ** -power
-        projection = gain[:, None] * directions[:kept]
+        found = principal(vectors)
+        kept = min(dimensions or len(found.variances), len(found.variances))
+        projection = gains(found.variances, power)[:kept, None] * found.directions[:kept]
+        facts = {"count": found.count, **(provenance or {})}
         return cls(
-            mean.astype(np.float32), projection.astype(np.float32), float(power), kept, facts
+            found.mean.astype(np.float32),
+            projection.astype(np.float32),
+            float(power),
+            kept,
+            facts,
         )
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
@@ -137,7 +124,7 @@ class Whitening:
                 f"vectors: expected (..., {self.channels}), got shape {vectors.shape}; "
                 "the whitening was fitted on another layer or backbone"
             )
-        _check_finite(vectors)
+        check_finite(vectors)
         unit = l2_normalise(vectors)
         if self.projection is None:
             return unit
@@ -201,40 +188,6 @@ class Whitening:
             raise ValueError(
                 f"no usable whitening in {path} ({type(error).__name__}: {error}); fit it again"
             ) from error
-
-
-def _check_finite(vectors: np.ndarray) -> None:
-    if not np.isfinite(vectors).all():
-        raise ValueError("vectors: expected finite numbers, got NaN or infinity")
-
-
-def _units(vectors: np.ndarray) -> Iterator[np.ndarray]:
-    """The non-zero rows at unit length, float64, in blocks."""
-    for start in range(0, len(vectors), _BLOCK):
-        block = np.asarray(vectors[start : start + _BLOCK], np.float64)
-        norms = np.linalg.norm(block, axis=1, keepdims=True)
-        alive = norms[:, 0] > 0
-        yield block[alive] / norms[alive]
-
-
-def _principal(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (C,), variances (C,) in descending order and directions (C, C), one a row."""
-    channels = vectors.shape[1]
-    mean = np.zeros(channels)
-    for block in _units(vectors):
-        mean += block.sum(axis=0)
-    mean /= count
-    covariance = np.zeros((channels, channels))
-    for block in _units(vectors):
-        centred = block - mean
-        covariance += centred.T @ centred
-    values, columns = np.linalg.eigh(covariance / (count - 1))
-    values, directions = values[::-1], columns.T[::-1]
-    # A direction's sign is arbitrary: its largest entry is made positive, so that two machines
-    # store the same arrays.
-    largest = np.abs(directions).argmax(axis=1)
-    signs = np.where(directions[np.arange(channels), largest] < 0, -1.0, 1.0)
-    return mean, values, directions * signs[:, None]
 
 
 def _replace(path: Path, data: bytes) -> None:
