@@ -1,14 +1,18 @@
-"""Why a picture got its score: the exact split of a cosine into pairs of regions.
+"""Why a picture got its score: the exact split into pairs of regions.
 
 With descriptors q = sum_i a_i r_i and t = sum_j b_j s_j of unit length (see
 `dff.descriptors.base`), the score <q, t> is the sum over i, j of a_i b_j <r_i, s_j>. The cells
 may be negative once whitening has moved the origin. A user's weight w_i scales row i and nothing
 else: score = sum_i w_i * row_i. The split is exact arithmetic, not proof of cause.
+
+Region matching (see `dff.matching`) is split the same way; there each region of the query has one
+cell, its best match.
 """
 
 import numpy as np
 
 from dff.descriptors.base import Described
+from dff.matching import proportions
 
 
 def contributions(query: Described, target: Described) -> np.ndarray:
@@ -18,6 +22,25 @@ def contributions(query: Described, target: Described) -> np.ndarray:
     """
     pairs = query.regions @ target.regions.T
     cells: np.ndarray = query.weights[:, None] * pairs * target.weights
+    return cells
+
+
+def matched_contributions(query: Described, target: Described) -> np.ndarray:
+    """What each pair of regions adds to the score of region matching: (query regions, target
+    regions) float32.
+
+    Row i holds (a_i / sum a) * <r_i, s_j> at the best live region j of the target, the lowest index
+    on ties, and 0 elsewhere; a dead region (all zero) of either picture has none. The cells sum to
+    the sum of `dff.matching.matched_rows` to 1e-5. The target's weights do not count.
+    """
+    # float64: equal regions have equal cosines wherever a product finds them, so ties are ties.
+    pairs = query.regions.astype(np.float64) @ target.regions.T.astype(np.float64)
+    live = target.regions.any(axis=1)
+    cells = np.zeros(pairs.shape, np.float32)
+    if live.any():
+        at = np.arange(len(pairs))
+        best = np.where(live, pairs.astype(np.float32), -np.inf).argmax(axis=1)
+        cells[at, best] = proportions(query.weights, len(pairs)) * pairs[at, best]
     return cells
 
 

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from dff.descriptors import Described, Regions, describe
-from dff.explain import check_weights, contributions, percentile, row_scores
+from dff.explain import (
+    check_weights,
+    contributions,
+    matched_contributions,
+    percentile,
+    row_scores,
+)
+from dff.matching import matched_rows
 from dff.whitening import Whitening
 
 CHANNELS = 24
@@ -120,6 +127,60 @@ def test_a_weight_of_zero_removes_exactly_its_row(whitening):
         weights[i] = 2
         assert (rows @ weights)[0] == pytest.approx(cells.sum() + cells[i].sum(), abs=1e-6)
     assert (rows @ np.zeros(5, np.float32))[0] == 0
+
+
+def test_matched_contributions_by_hand():
+    # Shares 1/4 and 3/4. Query region 0 finds cosine 0.6 in target regions 1 and 3: the first of
+    # them counts. Query region 1 finds -0.8, -0.6 and -0.8: the dead region's 0 does not count.
+    query = Described(np.eye(2, 3, dtype=np.float32), np.array([0.1, 0.3], np.float32))
+    target = Described(
+        np.array([[0, 0, 0], [0.6, -0.8, 0], [-0.8, -0.6, 0], [0.6, -0.8, 0]], np.float32),
+        np.array([9, 0, 1, 1], np.float32),  # do not count either
+    )
+    cells = matched_contributions(query, target)
+    assert cells.dtype == np.float32
+    assert np.allclose(cells, [[0, 0.15, 0, 0], [0, 0, -0.45, 0]], atol=1e-7)
+
+
+def test_matched_contributions_of_dead_regions():
+    dead = Described(np.zeros((2, 3), np.float32), np.ones(2, np.float32))
+    live = Described(np.eye(2, 3, dtype=np.float32), np.ones(2, np.float32))
+    none = Described(np.zeros((0, 3), np.float32), np.zeros(0, np.float32))
+    assert (matched_contributions(live, dead) == 0).all()
+    assert (matched_contributions(dead, live) == 0).all()
+    assert matched_contributions(live, none).shape == (2, 0)
+    assert (matched_contributions(Described(live.regions, np.zeros(2)), live) == 0).all()
+
+
+def test_the_first_of_equal_matches_counts():
+    # Long vectors at odd places: a product may round equal regions differently in float32.
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        vectors = random.random((19, 513)).astype(np.float32)
+        vectors[[2, 11, 18]] = vectors[7]
+        target = describe(Regions(vectors, np.ones(19, np.float32)), Whitening.identity(513))
+        query = Described(target.regions[[7, 18]], np.ones(2, np.float32))
+        assert [row.nonzero()[0].tolist() for row in matched_contributions(query, target)] == [
+            [2],
+            [2],
+        ]
+
+
+@WHITENINGS
+def test_matched_cells_sum_to_the_matched_rows(whitening):
+    query = describe(raw(0, 5), whitening)
+    targets = [describe(raw(seed, 3 + seed), whitening) for seed in range(1, 9)]
+    regions = np.concatenate([t.regions for t in targets])
+    starts = np.cumsum([0, *(len(t.regions) for t in targets)])
+    rows = matched_rows(query.regions, query.weights, regions, starts)
+    for found, target in zip(rows, targets, strict=True):
+        cells = matched_contributions(query, target)
+        assert cells.shape == (5, len(target.regions))
+        assert np.allclose(cells.sum(axis=1, dtype=np.float64), found, atol=1e-6)
+        # One cell a row, at the region of the largest cosine; the last regions are dead.
+        best = (query.regions[:-1] @ target.regions[:-1].T).argmax(axis=1)
+        assert (np.abs(cells).argmax(axis=1)[:-1] == best).all()
+        assert np.count_nonzero(cells) == 4 and not cells[-1].any()
 
 
 def test_weights():
