@@ -1,16 +1,17 @@
-"""A network that runs up to one layer: picture -> activations."""
+"""A network that runs up to one layer, or several joined: picture -> activations."""
 
 import difflib
 import hashlib
 from collections.abc import Sequence
-from contextvars import ContextVar
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dff.backbones.ending import end_at, running
 from dff.backbones.networks import DEFAULT_NAME, Network, build_network, reason
 from dff.backbones.taps import Probe, Tap, probe
+from dff.descriptors.base import View
 from dff.geometry import fit_size
 from dff.images import check_picture, resize
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = 512
 SHOWN = 12  # layers named in a message
+JOIN = "+"  # between the names of layers that are seen as one
 
 
 def load_backbone(
@@ -35,7 +37,10 @@ def load_backbone(
         failing that, of timm ("resnet50", "resnet18.a1_in1k"). "NAME:LAYER" names the layer too.
     layer: a module's name in the network, such as "features.29" of vgg16; of efficientnet_lite0
         also "block5", "block6" and "last". `Backbone.taps` lists those that can be factorized.
-        Default: of the coarsest ones the widest, which in most networks is the last.
+        Layers of one stride can be joined, "block6+last": their channels stand one after another,
+        each layer divided by its usual strength where the preset knows it.
+        Default: the preset's ("block6+last" of efficientnet_lite0), else of the coarsest ones the
+        widest, which in most networks is the last.
     pretrained: False gives random weights, drawn from `seed`, and needs no network connection.
     device: a PyTorch device, such as "cpu" or "cuda".
 
@@ -50,9 +55,10 @@ def load_backbone(
 
 
 class Backbone:
-    """A network up to one layer; load_backbone makes them. Safe to share between threads.
+    """A network up to its layers; load_backbone makes them. Safe to share between threads.
 
     name, layer: what was loaded; channels, stride: the layer's (stride in input pixels)
+    blocks: the channels of each layer, where several are joined
     size: the longest side, in pixels, to which pictures are scaled unless another is given
     mean, std: of the input's normalisation, on the scale 0 to 1
     weights, licence: where the weights come from, and their licence as far as it is stated
@@ -74,12 +80,26 @@ class Backbone:
         self.taps = tuple(
             Tap(short.get(tap.name, tap.name), tap.channels, tap.stride) for tap in found.taps
         )
-        module = _choose(name, network.layers.get(layer or "", layer), found, self.taps)
-        tap = self.taps[[tap.name for tap in found.taps].index(module)]
+        wanted = layer or network.default
+        modules = [
+            _choose(name, one and network.layers.get(one, one), found, self.taps)
+            for one in (wanted.split(JOIN) if wanted else [None])
+        ]
+        names = [tap.name for tap in found.taps]
+        places = sorted({names.index(module) for module in modules})
+        joined = [self.taps[place] for place in places]
+        if len({tap.stride for tap in joined}) > 1:
+            strides = ", ".join(f"{tap.name}: {tap.stride}" for tap in joined)
+            raise ValueError(f"{name}: joined layers need one stride, got {strides}")
+        modules = [names[place] for place in places]
         self.name = name
-        self.layer = tap.name
-        self.channels = tap.channels
-        self.stride = tap.stride
+        self.layer = JOIN.join(tap.name for tap in joined)
+        self.blocks = tuple(tap.channels for tap in joined)
+        self.channels = sum(self.blocks)
+        self.stride = joined[0].stride
+        # A layer alone keeps its values; joined ones are brought to one strength.
+        alone = len(joined) == 1
+        self._scales = tuple(1.0 if alone else network.scales.get(t.name, 1.0) for t in joined)
         self.size = DEFAULT_SIZE
         self.mean = network.mean
         self.std = network.std
@@ -88,8 +108,9 @@ class Backbone:
         self.device = device
         self.class_weights: np.ndarray | None = None
         self.class_bias: np.ndarray | None = None
-        if found.head is not None and found.head_tap == module:
-            self.class_weights, self.class_bias = _arrays(found.head)
+        if found.head is not None and found.head_tap in modules:
+            weights, self.class_bias = _arrays(found.head)
+            self.class_weights = self._widened(weights, modules.index(found.head_tap), joined)
         try:
             self._network = network.module.to(device).to(memory_format=torch.channels_last)
         except (AssertionError, RuntimeError) as error:
@@ -97,7 +118,7 @@ class Backbone:
                 f"device: expected one that PyTorch has here, such as 'cpu', got {device!r} "
                 f"({reason(error)})"
             ) from error
-        _end_at(self._network.get_submodule(module))
+        end_at([self._network.get_submodule(module) for module in modules])
 
     def __repr__(self) -> str:
         return (
@@ -153,6 +174,10 @@ class Backbone:
             found.update(zip(numbers, maps, strict=True))
         return [found[number] for number in range(len(pictures))]
 
+    def view(self, activations: np.ndarray, k: int = 4, seed: int = 0) -> View:
+        """What descriptors look at: activations of this network, with its classifier."""
+        return View(activations, k, seed, self.class_weights, self.class_bias, self.blocks)
+
     def classify(self, vectors: np.ndarray) -> np.ndarray | None:
         """Class probabilities (n, classes), float32, of vectors (n, channels) of this layer.
 
@@ -190,35 +215,46 @@ class Backbone:
         check_picture(picture, minimum=1)
         height, width = picture.shape[:2]
         fitted = fit_size(width, height, self.size if size is None else size)
-        outputs: list[Tensor] = []
-        running_on = _OUTPUTS.set(outputs)
-        try:
-            with torch.no_grad():  # up to the layer, which then turns gradients on
-                logits = self._network(self._input(resize(picture, *fitted)[None]))
-                shape = tuple(getattr(logits, "shape", ()))
-                if len(shape) != 2:
-                    raise ValueError(f"{self.name}: expected (1, classes) logits, got {shape}")
-                classes = shape[1]
-                if class_index is None:
-                    class_index = int(logits.argmax())
-                if not 0 <= class_index < classes:
-                    raise ValueError(f"class_index: expected 0 to {classes - 1}, got {class_index}")
-                slopes = torch.autograd.grad(logits[0, class_index], outputs)
-        finally:
-            _OUTPUTS.reset(running_on)
-        maps, gradient = (np.array(_numpy(one)[0], order="C") for one in (*outputs, *slopes))
+        with torch.no_grad(), running(to_the_end=True) as this:  # gradients on from the layer
+            logits = self._network(self._input(resize(picture, *fitted)[None]))
+            shape = tuple(getattr(logits, "shape", ()))
+            if len(shape) != 2:
+                raise ValueError(f"{self.name}: expected (1, classes) logits, got {shape}")
+            classes = shape[1]
+            if class_index is None:
+                class_index = int(logits.argmax())
+            if not 0 <= class_index < classes:
+                raise ValueError(f"class_index: expected 0 to {classes - 1}, got {class_index}")
+            slopes = torch.autograd.grad(logits[0, class_index], this.outputs)
+        maps = self._join([_numpy(one) for one in this.outputs])[0]
+        # What is divided by a scale changes the logit by as much more.
+        pairs = zip(slopes, self._scales, strict=True)
+        gradient = np.concatenate([_numpy(one)[0] * scale for one, scale in pairs])
+        maps, gradient = (np.ascontiguousarray(one) for one in (maps, gradient))
         return self._checked(maps), gradient, class_index
 
     def _run(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, height, width, 3) -> (n, channels, rows, columns)."""
         import torch
 
-        with torch.inference_mode():
-            try:
-                self._network(self._input(batch))
-            except _Reached as reached:
-                maps = _numpy(reached.output)
-        return self._checked(maps)
+        with torch.inference_mode(), running() as this:
+            self._network(self._input(batch))
+        return self._checked(self._join([_numpy(one) for one in this.outputs]))
+
+    def _join(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """What the layers gave, (n, channels, rows, columns) each, as one array."""
+        if len(maps) == 1:
+            return maps[0]
+        pairs = zip(maps, self._scales, strict=True)
+        return np.concatenate([one / np.float32(scale) for one, scale in pairs], axis=1)
+
+    def _widened(self, weights: np.ndarray, place: int, joined: Sequence[Tap]) -> np.ndarray:
+        """The classifier of one layer for vectors of all joined ones: it sees only its own."""
+        blocks = [np.zeros((len(weights), tap.channels), np.float32) for tap in joined]
+        blocks[place] = weights * np.float32(self._scales[place])
+        wide = np.concatenate(blocks, axis=1)
+        wide.setflags(write=False)
+        return wide
 
     def _input(self, batch: np.ndarray) -> "Tensor":
         """uint8 (n, height, width, 3) -> the network's input, normalised."""
@@ -238,39 +274,6 @@ class Backbone:
                 "gave others for this picture; choose another layer"
             )
         return maps
-
-
-# Set while this thread wants the network to run on past its layer: what the layer gave, as leaves
-# for gradients. A context variable, so that the other threads' passes still end at the layer.
-_OUTPUTS: ContextVar["list[Tensor] | None"] = ContextVar("_OUTPUTS", default=None)
-
-
-class _Reached(Exception):
-    """Carries the layer's output out of the network, past everything that would come after it."""
-
-    def __init__(self, output: "Tensor") -> None:
-        self.output = output
-
-
-def _end_at(module: "nn.Module") -> None:
-    """Make the network stop at `module`, unless `_OUTPUTS` is set. Unlike a hook with a list this
-    keeps nothing between calls, so threads cannot mix; unlike cutting, it works for every network
-    and keeps the names.
-    """
-    import torch
-
-    forward = module.forward
-
-    def and_stop(*args: Any, **kwargs: Any) -> "Tensor":
-        output = forward(*args, **kwargs)
-        outputs = _OUTPUTS.get()
-        if outputs is None:
-            raise _Reached(output)
-        torch.set_grad_enabled(True)  # the no_grad around the whole pass puts it back
-        outputs.append(output.detach().requires_grad_())
-        return outputs[-1].clone()  # the next layer may work in place, which a leaf forbids
-
-    module.forward = and_stop
 
 
 def _numpy(tensor: "Tensor") -> np.ndarray:

@@ -4,11 +4,13 @@ Region vectors -> l2 -> whiten -> l2 -> weighted sum -> l2. The cosine of two su
 a sum over pairs of regions, exactly, which is what `dff.explain` splits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from dff.whitening import Whitening
+from dff.factorization import Factorization, factorize_activations
+from dff.whitening import Whitening, l2_normalise
 
 # Whitened regions may cancel: a sum this short beside its terms is rounding noise, and at unit
 # length it would look like any other descriptor.
@@ -16,15 +18,42 @@ _CANCELLED = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
+class View:
+    """What a descriptor may look at: one picture, as the network sees it.
+
+    activations: (channels, rows, columns) float32 >= 0. k, seed: of the factorization, which is
+    made when a descriptor asks for it, once. class_weights (classes, channels) and class_bias
+    (classes,): the classifier whose input is the mean of these activations, None without one.
+    blocks: the channels of each layer where several are joined; none for a single layer.
+    """
+
+    activations: np.ndarray
+    k: int = 4
+    seed: int = 0
+    class_weights: np.ndarray | None = None
+    class_bias: np.ndarray | None = None
+    blocks: tuple[int, ...] = ()
+
+    @cached_property
+    def parts(self) -> Factorization:
+        """The k parts of the picture."""
+        return factorize_activations(self.activations, self.k, seed=self.seed)
+
+
+@dataclass(frozen=True, eq=False)
 class Regions:
     """The raw regions of one picture.
 
-    vectors: (r, channels) float32 >= 0, any length; all zero for a region that holds nothing.
+    vectors: (r, channels) float32, any length; all zero for a region that holds nothing. Not
+        negative, except for those of `mop`, which are differences and have their own dimensions.
     weights: (r,) float32 >= 0, how much each counts in the sum.
+    heatmaps: (r, rows, columns) float32 >= 0, where each is: a part's heatmap, the weight of
+        every position in a pooling, or 1 inside a rectangle. None where they were not kept.
     """
 
     vectors: np.ndarray
     weights: np.ndarray
+    heatmaps: np.ndarray | None = None
 
     def stored(self) -> "Regions":
         """The same at the precision an index keeps (half), so that a picture gives the same
@@ -34,12 +63,12 @@ class Regions:
         `describe` ignores their length, but not an infinity or a zero.
         """
         vectors = self.vectors.astype(np.float32)
-        top = vectors.max(axis=1, initial=0)
+        top = np.abs(vectors).max(axis=1, initial=0)
         _, exponent = np.frexp(top)
         # The largest entry of a unit vector of up to 65536 channels stays as it is.
         shift = np.where((top < 2.0**-8) | (top > 2.0**15), -exponent, 0)
         half = np.ldexp(vectors, shift[:, None]).astype(np.float16)
-        return Regions(half.astype(np.float32), self.weights.astype(np.float32))
+        return Regions(half.astype(np.float32), self.weights.astype(np.float32), self.heatmaps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +89,35 @@ class Described:
         cancel each other."""
         total: np.ndarray = self.weights @ self.regions
         return total
+
+
+def whole(view: View) -> np.ndarray:
+    """The heatmap (1, rows, columns) of a region that is the whole picture, evenly."""
+    return np.ones((1, *view.activations.shape[1:]), np.float32)
+
+
+def balanced(regions: Regions, blocks: tuple[int, ...]) -> Regions:
+    """Regions in which every joined layer has the same say: its channels at unit length.
+
+    Without it the layer with the stronger maxima decides: measured in docs/evaluation.md.
+    """
+    if len(blocks) < 2 or regions.vectors.shape[1] != sum(blocks):
+        return regions
+    parts = np.split(regions.vectors, np.cumsum(blocks)[:-1], axis=1)
+    return replace(regions, vectors=np.concatenate([l2_normalise(part) for part in parts], axis=1))
+
+
+def classifier(view: View) -> tuple[np.ndarray, np.ndarray]:
+    """`class_weights` (classes, channels) and `class_bias` (classes,) of a view.
+
+    Raises ValueError if it has none.
+    """
+    if view.class_weights is None or view.class_bias is None:
+        raise ValueError(
+            "class_weights: expected a classifier whose input is the mean of these activations, "
+            "got none; choose the network's last layer, or a descriptor that needs no classes"
+        )
+    return view.class_weights, view.class_bias
 
 
 def describe(regions: Regions, whitening: Whitening) -> Described:

@@ -6,12 +6,10 @@ part as much say as the object, and lost 6 mAP and more on landmarks and 1.5 to 
 PASCAL; by category they won by 1 (docs/evaluation.md).
 """
 
-import numpy as np
-
-from dff.descriptors.base import Regions
-from dff.factorization import Factorization
+from dff.descriptors.base import Regions, View
 
 
-def regions(activations: np.ndarray, factorization: Factorization) -> Regions:
-    """k regions: vectors (k, channels), weights (k,) that sum to 1."""
-    return Regions(factorization.basis, factorization.energy)
+def regions(view: View) -> Regions:
+    """k regions: vectors (k, channels), weights (k,) that sum to 1, the parts' heatmaps."""
+    parts = view.parts
+    return Regions(parts.basis, parts.energy, parts.heatmaps)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from dff.descriptors.base import Regions
-from dff.factorization import Factorization
+from dff.descriptors.base import Regions, View
+from dff.descriptors.windows import masks, pooled, positions
 
 LEVELS = 3
 OVERLAP = 0.4
@@ -33,27 +33,19 @@ def squares(rows: int, columns: int, levels: int = LEVELS) -> list[tuple[int, in
         side = max(1, math.floor(2 * short / (level + 1)))
         down = level + (extra if rows > columns else 0)
         across = level + (extra if columns > rows else 0)
-        for top in _positions(rows - side, down):
-            for left in _positions(columns - side, across):
+        for top in positions(rows - side, down):
+            for left in positions(columns - side, across):
                 found.append((top, left, side))
     return found
 
 
-def regions(activations: np.ndarray, factorization: Factorization) -> Regions:
+def regions(view: View) -> Regions:
     """One region a square: vectors (r, channels), uniform weights.
 
-    activations: (channels, rows, columns) float32 >= 0. The authors add no whole-image region.
+    The authors add no whole-image region.
     """
-    _, rows, columns = activations.shape
-    pooled = [
-        activations[:, top : top + side, left : left + side].max(axis=(1, 2))
-        for top, left, side in squares(rows, columns)
-    ]
-    return Regions(np.stack(pooled).astype(np.float32), np.ones(len(pooled), np.float32))
-
-
-def _positions(room: int, count: int) -> list[int]:
-    """`count` starts from 0 to `room`, evenly spaced, rounded down as in the authors' code."""
-    if count == 1:
-        return [math.floor(room / 2)]
-    return [math.floor(room * i / (count - 1)) for i in range(count)]
+    _, rows, columns = view.activations.shape
+    places = [(top, left, side, side) for top, left, side in squares(rows, columns)]
+    vectors = pooled(view.activations, places, np.max)
+    weights = np.ones(len(places), np.float32)
+    return Regions(vectors, weights, masks(places, (rows, columns)))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import urllib.error
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,13 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import nn
 
 from dff.backbones import Backbone, Tap, WeightsUnavailable, load_backbone
-from dff.backbones.networks import LITE0_PACKAGE, Network, build_network, load_in_order
+from dff.backbones.networks import (
+    LITE0_PACKAGE,
+    LITE0_SCALES,
+    Network,
+    build_network,
+    load_in_order,
+)
 from dff.backbones.taps import probe
 from dff.geometry import fit_size
 from dff.images import resize
@@ -33,6 +40,11 @@ def picture(seed: int, height: int = 90, width: int = 130) -> np.ndarray:
 @pytest.fixture(scope="module")
 def lite0() -> Backbone:
     return load_backbone()
+
+
+@pytest.fixture(scope="module")
+def last() -> Backbone:
+    return load_backbone(LITE0, "last")
 
 
 class Tiny(nn.Module):
@@ -101,7 +113,8 @@ def test_lite0_offers_its_short_names(lite0: Backbone):
     assert taps["block5"] == Tap("block5", 672, 16)
     assert taps["block6"] == Tap("block6", 1152, 32)
     assert lite0.taps[-1] == Tap("last", 1280, 32)
-    assert (lite0.layer, lite0.channels, lite0.stride, lite0.size) == ("last", 1280, 32, 512)
+    assert (lite0.layer, lite0.channels, lite0.blocks) == ("block6+last", 2432, (1152, 1280))
+    assert (lite0.stride, lite0.size) == (32, 512)
     assert load_backbone(f"{LITE0}:bn2", pretrained=False).layer == "last"
 
 
@@ -259,10 +272,10 @@ def test_classify_by_hand(tiny: Network):
 
 
 def test_classify_refuses_other_shapes_and_nan(lite0: Backbone):
-    with pytest.raises(ValueError, match=r"expected \(n, 1280\), got \(1280,\)"):
-        lite0.classify(np.ones(1280))
+    with pytest.raises(ValueError, match=r"expected \(n, 2432\), got \(2432,\)"):
+        lite0.classify(np.ones(2432))
     with pytest.raises(ValueError, match="finite"):
-        lite0.classify(np.full((1, 1280), np.nan))
+        lite0.classify(np.full((1, 2432), np.nan))
 
 
 def test_labels_are_imagenets_first_names(lite0: Backbone):
@@ -323,14 +336,14 @@ def test_the_gradient_is_that_of_the_whole_network(
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4 * abs(expected).max())
 
 
-def test_before_the_classifier_the_gradient_is_its_weights_and_grad_cam_is_cam(lite0: Backbone):
-    assert lite0.class_weights is not None
-    activations, gradient, class_index = lite0.gradient(picture(1), size=SIZE)
-    np.testing.assert_array_equal(activations, lite0.activations(picture(1), SIZE))
-    odds = lite0.classify(activations.mean(axis=(1, 2))[None])
+def test_before_the_classifier_the_gradient_is_its_weights_and_grad_cam_is_cam(last: Backbone):
+    assert last.class_weights is not None
+    activations, gradient, class_index = last.gradient(picture(1), size=SIZE)
+    np.testing.assert_array_equal(activations, last.activations(picture(1), SIZE))
+    odds = last.classify(activations.mean(axis=(1, 2))[None])
     assert odds is not None
     assert [class_index] == top_classes(odds[0])
-    row = lite0.class_weights[class_index]
+    row = last.class_weights[class_index]
     np.testing.assert_allclose(
         gradient, np.broadcast_to(row[:, None, None] / 12, (1280, 3, 4)), rtol=1e-6
     )
@@ -339,7 +352,8 @@ def test_before_the_classifier_the_gradient_is_its_weights_and_grad_cam_is_cam(l
     np.testing.assert_allclose(grad_cam(activations, gradient) * 12, heatmap, atol=1e-5)
 
 
-def test_the_next_layer_may_work_in_place():
+def capped() -> nn.Sequential:
+    """On white: 49 and 0.125 at every position, which the next layer caps at 0.25, in place."""
     module = nn.Sequential(
         nn.Conv2d(3, 2, 4, stride=4),
         nn.ReLU(),
@@ -352,10 +366,17 @@ def test_the_next_layer_may_work_in_place():
         for weights in module.parameters():
             weights.fill_(1.0)
         module[0].weight[1] = 0
-        module[0].bias[1] = 0.125  # under the cap of 0.25; the other channel is over it
-    backbone = Backbone("tiny", network_of(module), layer="1")
-    activations, gradient, _ = backbone.gradient(np.full((64, 64, 3), 255, np.uint8), 2, 64)
-    assert activations[:, 0, 0].tolist() == [49, 0.125]  # not capped: 3 x 4 x 4 ones and a bias
+        module[0].bias[1] = 0.125  # under the cap; the other channel, 3 x 4 x 4 ones and 1, is over
+    return module
+
+
+WHITE = np.full((64, 64, 3), 255, np.uint8)  # 1 after the normalisation of `network_of`
+
+
+def test_the_next_layer_may_work_in_place():
+    backbone = Backbone("tiny", network_of(capped()), layer="1")
+    activations, gradient, _ = backbone.gradient(WHITE, 2, 64)
+    assert activations[:, 0, 0].tolist() == [49, 0.125]  # not capped
     assert gradient[:, 0, 0].tolist() == [0, 1 / 256]
 
 
@@ -404,6 +425,137 @@ def test_gradients_and_activations_of_other_threads_never_mix(lite0: Backbone):
     assert right == [10] * len(shown)
 
 
+# Joined layers
+
+
+def test_joined_layers_are_the_single_ones_at_one_strength(lite0: Backbone, last: Backbone):
+    block6 = load_backbone(LITE0, "block6")
+    assert (block6.blocks, last.blocks) == ((1152,), (1280,))
+    joined = lite0.activations(picture(1), SIZE)
+    assert joined.shape == (2432, 3, 4) and joined.dtype == np.float32
+    assert joined.flags["C_CONTIGUOUS"]
+    layers = [one.activations(picture(1), SIZE) for one in (block6, last)]
+    for got, alone, scale in zip((joined[:1152], joined[1152:]), layers, (22.1, 18.8), strict=True):
+        np.testing.assert_allclose(got, alone / scale, rtol=1e-5, atol=1e-6)
+    assert LITE0_SCALES == {"block6": 22.1, "last": 18.8}
+    # At their scales the two are about as strong; a scale left out would be twenty times off.
+    lengths = [np.sqrt((block**2).sum(axis=0).mean()) for block in (joined[:1152], joined[1152:])]
+    assert 0.5 < lengths[0] / lengths[1] < 2 and 0.5 < lengths[0] < 2
+
+
+def test_joined_layers_classify_as_the_last_one_does(lite0: Backbone, last: Backbone):
+    shown = [picture(1), picture(2)]
+    joined, alone = (
+        one.classify(
+            np.stack([maps.mean(axis=(1, 2)) for maps in one.activations_batch(shown, SIZE)])
+        )
+        for one in (lite0, last)
+    )
+    assert joined is not None and alone is not None
+    np.testing.assert_allclose(joined, alone, rtol=1e-3, atol=1e-6)
+    assert abs(alone[0] - alone[1]).max() > 1e-3
+    assert lite0.class_weights is not None and not lite0.class_weights.flags.writeable
+    assert lite0.class_weights.shape == (1000, 2432) and not lite0.class_weights[:, :1152].any()
+    np.testing.assert_array_equal(lite0.class_bias, last.class_bias)
+
+
+def test_a_gradient_in_joined_layers_is_the_single_ones_times_their_scales(
+    lite0: Backbone, last: Backbone
+):
+    maps, joined, class_index = lite0.gradient(picture(1), 7, SIZE)
+    assert class_index == 7
+    np.testing.assert_array_equal(maps, lite0.activations(picture(1), SIZE))
+    assert joined.shape == (2432, 3, 4) and joined.dtype == np.float32
+    assert joined.flags["C_CONTIGUOUS"] and maps.flags["C_CONTIGUOUS"]
+    block6 = load_backbone(LITE0, "block6")
+    slopes = [one.gradient(picture(1), 7, SIZE)[1] for one in (block6, last)]
+    for got, alone, scale in zip((joined[:1152], joined[1152:]), slopes, (22.1, 18.8), strict=True):
+        assert abs(alone).max() > 0
+        np.testing.assert_allclose(got, alone * scale, rtol=1e-3, atol=1e-4 * abs(got).max())
+
+
+def test_joined_layers_by_hand():
+    network = replace(network_of(capped()), scales={"1": 7.0, "2": 0.5})
+    backbone = Backbone("tiny", network, layer="1+2")
+    assert (backbone.layer, backbone.blocks, backbone.stride) == ("1+2", (2, 2), 4)
+    expected = np.array([49 / 7, 0.125 / 7, 0.25 / 0.5, 0.125 / 0.5], np.float32)
+    np.testing.assert_array_equal(backbone.activations(WHITE, 64)[:, 3, 5], expected)
+    activations, gradient, _ = backbone.gradient(WHITE, 2, 64)
+    np.testing.assert_array_equal(activations[:, 3, 5], expected)
+    # What is over the cap does not count in the first layer; each scale makes a step larger.
+    assert gradient[:, 3, 5].tolist() == [0, 7 / 256, 0.5 / 256, 0.5 / 256]
+    assert backbone.class_weights is not None
+    assert backbone.class_weights.tolist() == [[0, 0, 0.5, 0.5]] * 3
+    # Scales are for joining: a layer alone keeps its values, a joined one without a scale too.
+    alone = Backbone("tiny", replace(network_of(capped()), scales={"1": 7.0}), layer="1")
+    assert alone.activations(WHITE, 64)[:, 3, 5].tolist() == [49, 0.125]
+    plain = Backbone("tiny", network_of(capped()), layer="1+2")
+    assert plain.activations(WHITE, 64)[:, 3, 5].tolist() == [49, 0.125, 0.25, 0.125]
+
+
+class Fork(nn.Module):
+    """Two branches side by side: what is above 0, and what is below."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 1, 4, stride=4)
+        self.above, self.below = nn.ReLU(), nn.ReLU()
+        self.fc = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        both = torch.cat([self.above(x), self.below(-x)], dim=1)
+        return self.fc(both.mean((2, 3)))
+
+
+def test_joined_layers_may_lie_side_by_side():
+    module = Fork()
+    with torch.no_grad():
+        for weights in module.parameters():
+            weights.fill_(1.0)
+        module.fc.weight[1] = torch.tensor([2.0, 3.0])
+    backbone = Backbone("fork", network_of(module), layer="above+below")
+    activations, gradient, _ = backbone.gradient(WHITE, 1, 64)
+    assert activations[:, 0, 0].tolist() == [49, 0]
+    assert gradient[:, 0, 0].tolist() == [2 / 256, 3 / 256]  # 16 x 16 positions
+    black = backbone.gradient(0 * WHITE, 1, 64)  # -1 after the normalisation: 1 - 48
+    assert black[0][:, 0, 0].tolist() == [0, 47] and (black[1] == gradient).all()
+
+
+def test_the_order_of_joined_names_does_not_matter(lite0: Backbone):
+    for name in ("last+block6", "bn2+blocks.6.0.bn1", "block6+last+block6"):
+        backbone = load_backbone(f"{LITE0}:{name}")
+        assert (backbone.layer, backbone.blocks) == ("block6+last", (1152, 1280))
+        np.testing.assert_array_equal(
+            backbone.activations(picture(1), 64), lite0.activations(picture(1), 64)
+        )
+    once = load_backbone(LITE0, "last+bn2", pretrained=False)
+    assert (once.layer, once.blocks) == ("last", (1280,))
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("last+block5", "joined layers need one stride, got block5: 16, last: 32"),
+        ("block6+blok5", "no layer 'blok5' .did you mean block5"),
+        ("block6+conv_head", "conv_head gives negative values"),
+        ("block6+", "no layer ''"),
+        ("+", "no layer ''"),
+    ],
+)
+def test_layers_that_cannot_be_joined_are_named(layer: str, message: str):
+    with pytest.raises(ValueError, match=f"{LITE0}: .*{message}"):
+        load_backbone(LITE0, layer, pretrained=False)
+
+
+def test_a_view_knows_the_joined_layers_and_the_classifier(lite0: Backbone, last: Backbone):
+    activations = np.ones((2432, 2, 3), np.float32)
+    view = lite0.view(activations, 3, 5)
+    assert view.activations is activations and (view.k, view.seed) == (3, 5)
+    assert view.blocks == (1152, 1280)
+    assert view.class_weights is lite0.class_weights and view.class_bias is lite0.class_bias
+
+
 def test_a_network_without_class_logits_has_no_gradients():
     backbone = Backbone("tiny", network_of(nn.Sequential(Shifted(), nn.ReLU())), layer="1")
     with pytest.raises(ValueError, match=r"tiny: expected \(1, classes\) logits, got \(1, 3, 16"):
@@ -428,7 +580,7 @@ def test_a_batch_equals_its_pictures_one_by_one_in_order(lite0: Backbone):
 
 
 def test_pictures_are_scaled_to_512_unless_told(lite0: Backbone):
-    assert lite0.activations(picture(1, 60, 90)).shape == (1280, 11, 16)
+    assert lite0.activations(picture(1, 60, 90)).shape == (2432, 11, 16)
 
 
 @pytest.mark.parametrize(
@@ -505,10 +657,11 @@ def test_the_fingerprint_is_of_the_weights(lite0: Backbone):
 
 def test_says_where_weights_come_from(lite0: Backbone):
     assert LITE0_PACKAGE in lite0.weights
-    assert "efficientnet_lite0:last, 1280 channels, stride 32" in repr(lite0)
+    assert "efficientnet_lite0:block6+last, 2432 channels, stride 32" in repr(lite0)
     backbone = load_backbone("resnet18.a1_in1k", pretrained=False, seed=3)
     assert backbone.weights == "random (seed 3)"
     assert (backbone.mean, backbone.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert lite0.mean == lite0.std == (0.5, 0.5, 0.5)
 
 
 def test_loading_and_running_leave_no_global_trace():

@@ -1,0 +1,33 @@
+"""CAM-weighted features (Jimenez, Alvarez & Giró-i-Nieto, BMVC 2017) of the same classes in all
+pictures.
+
+As in `cam`, but region i of every picture is one class. `learn` chooses the most probable ones over
+what it is given: of the query alone, they are the authors' online aggregation, which describes the
+whole collection anew for every query; of a collection they are one list for good, which is not in
+the paper. The departures are those of `cam`.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from dff.descriptors.base import Regions, View
+from dff.descriptors.cam import CLASSES, class_probabilities, regions_of
+from dff.saliency import top_classes
+
+NEEDS_CLASSIFIER = True
+
+
+def learn(views: Iterable[View]) -> Callable[[View], Regions]:
+    """The `regions` function of the 8 classes with the largest sum of probabilities over `views`.
+
+    Raises ValueError without views, or for one without a classifier.
+    """
+    total: np.ndarray | None = None
+    for view in views:
+        odds = class_probabilities(view)
+        total = odds if total is None else total + odds
+    if total is None:
+        raise ValueError("views: expected at least one picture to learn the classes from, got none")
+    return partial(regions_of, classes=top_classes(total, min(CLASSES, len(total))))
