@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runnable from a checkout that is not installed
 
 from dff import Backbone, load_backbone, read_image  # noqa: E402
-from dff.descriptors import Regions, describe, family  # noqa: E402
-from dff.factorization import factorize_activations  # noqa: E402
+from dff.cache import cache_folder  # noqa: E402
+from dff.descriptors import Regions, describe, regions_of  # noqa: E402
 from dff.geometry import Box  # noqa: E402
 from dff.images import MIN_SIDE  # noqa: E402
 from dff.threads import prepare  # noqa: E402
@@ -214,10 +214,9 @@ def _make(
     for row in progress(range(len(collection.files)), what):
         activations = backbone.activations(collection.picture(row), size)
         for name in names:
-            kind, k = re.fullmatch(r"([a-z]+)(\d*)", name).groups()
-            # Only DFF looks at the factors; one part is the cheapest for the others.
-            parts = factorize_activations(activations, int(k or 1))
-            made[name].append(family(kind).regions(activations, parts).stored())
+            kind, k = re.fullmatch(r"([a-z_]+)(\d*)", name).groups()
+            view = backbone.view(activations, int(k or 1))
+            made[name].append(regions_of(kind, view).stored())
     return made
 
 
@@ -338,21 +337,12 @@ def parser(description: str, parts: Sequence[str]) -> argparse.ArgumentParser:
     prepare()
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--eval", type=Path, help="folder of flickrlogos27/, pascal_cosegmentation_a")
-    made.add_argument("--cache", type=Path, default=cache_folder(), help="default: %(default)s")
+    made.add_argument(
+        "--cache", type=Path, default=cache_folder() / "benchmarks", help="default: %(default)s"
+    )
     made.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="tables")
     made.add_argument("--write", action="store_true", help="put the tables into docs/")
     return made
-
-
-def cache_folder() -> Path:
-    """Where this system keeps what can be made again."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "dff" / "benchmarks"
 
 
 def progress(items: Iterable, what: str) -> Iterable:

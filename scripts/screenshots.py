@@ -33,8 +33,8 @@ def story(page: Page) -> None:
 
 
 def detail(page: Page) -> None:
-    """Open the second result."""
-    page.get_by_test_id("open-detail").nth(1).click()
+    """Open the third result: the same tower."""
+    page.get_by_test_id("open-detail").nth(2).click()
     page.wait_for_timeout(900)
 
 

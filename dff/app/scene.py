@@ -173,7 +173,7 @@ def card_facts(
         "thumb_height": height,
         "joint": heat_facts(common),
         "own": heat_facts(index.parts(row)),
-        "own_colours": [int(colours[i]) for i in table.argmax(axis=0)],
+        "own_colours": [int(colours[i]) for i in index.partners(query, row)],
         "contributions": [[round(float(v), 7) for v in line] for line in table],
     }
 
@@ -188,7 +188,7 @@ def box_facts(query: Parts, common: Parts, weights: np.ndarray) -> list[int] | N
     return list(box) if box and not _covers(box, common.width, common.height) else None
 
 
-def score_facts(index: Index, query: Query, rows: np.ndarray) -> dict[str, Any] | None:
+def score_facts(query: Query, rows: np.ndarray) -> dict[str, Any] | None:
     """All that the browser needs to rank, or None for a collection too large to send."""
     if len(rows) > BROWSER_LIMIT:
         return None
@@ -196,15 +196,9 @@ def score_facts(index: Index, query: Query, rows: np.ndarray) -> dict[str, Any] 
         "rows": base64.b64encode(rows.astype("<f4").tobytes()).decode(),
         "n": len(rows),
         "exclude": sorted(query.same),
-        "average": average_facts(index, query),
+        # What each part adds to the score of the average picture.
+        "average": [float(v) for v in rows.mean(axis=0, dtype=np.float64)],
     }
-
-
-def average_facts(index: Index, query: Query) -> list[float]:
-    """What each part adds to the score of the average picture: (k,)."""
-    described = query.described
-    rows = (described.regions * described.weights[:, None]) @ index.average()
-    return [float(v) for v in rows]
 
 
 def palette_facts() -> list[dict[str, Any]]:

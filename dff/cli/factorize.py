@@ -28,7 +28,7 @@ def add_to(commands: Any) -> None:
         "--backbone",
         metavar="NAME[:LAYER]",
         default="efficientnet_lite0",
-        help="network and layer (efficientnet_lite0:last)",
+        help="network and layer (efficientnet_lite0:block6+last)",
     )
     parser.add_argument(
         "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"

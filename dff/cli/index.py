@@ -13,6 +13,7 @@ from dff.cli.common import (
     print_json,
     print_table,
 )
+from dff.descriptors import DEFAULT_DESCRIPTOR
 from dff.images import safe_name
 from dff.threads import use_all_cores
 
@@ -41,11 +42,14 @@ def add_to(commands: Any) -> None:
         "--backbone",
         metavar="NAME[:LAYER]",
         default="efficientnet_lite0",
-        help="network and layer (efficientnet_lite0:last)",
+        help="network and layer (efficientnet_lite0:block6+last)",
     )
     parser.add_argument("--k", type=parts_count, default=4, help="parts a picture, 1 to 10 (4)")
     parser.add_argument(
-        "--descriptors", metavar="dff,rmac,...", default="dff", help="what pictures are found by"
+        "--descriptors",
+        metavar="dff,rmac,...",
+        default=DEFAULT_DESCRIPTOR,
+        help=f"what pictures are found by ({DEFAULT_DESCRIPTOR})",
     )
     parser.add_argument(
         "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
@@ -54,7 +58,7 @@ def add_to(commands: Any) -> None:
         "--whitening",
         metavar="FOLDER",
         type=Path,
-        help="one fitted elsewhere, for the dff descriptor (by default: on these photos)",
+        help="one fitted elsewhere, for the descriptor it names (by default: on these photos)",
     )
     parser.set_defaults(run=run_build)
 

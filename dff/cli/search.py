@@ -15,6 +15,7 @@ from dff.cli.common import (
     print_table,
     weights,
 )
+from dff.descriptors import MATCHINGS
 from dff.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -35,7 +36,12 @@ def add_to(commands: Any) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path)
     parser.add_argument("--box", metavar="x0,y0,x1,y1", type=box, help="the part that is meant")
     parser.add_argument("--k", type=parts_count, help="parts of the query (the index's)")
-    parser.add_argument("--descriptor", default="dff", help="what to compare by (dff)")
+    parser.add_argument("--descriptor", metavar="NAME", help="what to compare by (the index's own)")
+    parser.add_argument(
+        "--matching",
+        choices=MATCHINGS,
+        help="compare sums of regions, or the query's regions one by one (the descriptor's own)",
+    )
     parser.add_argument("--top", type=count, default=10, help="number of results (10)")
     parser.add_argument(
         "--weights", metavar="1,1,0,1", type=weights, help="of the query's parts, 0 to 2 each"
@@ -62,11 +68,12 @@ def run(args: argparse.Namespace) -> int:
     index.vectors(args.descriptor)  # wrong names and damaged files show before torch is loaded
     picture = read_image(args.image)
     use_all_cores()
-    query = index.query(args.image, box=args.box, k=args.k, descriptor=args.descriptor)
+    query = index.query(
+        args.image, box=args.box, k=args.k, descriptor=args.descriptor, matching=args.matching
+    )
     found = index.search(
         query,
         top=args.top,
-        descriptor=args.descriptor,
         weights=args.weights,
         include_self=args.include_self,
     )
@@ -101,7 +108,7 @@ def _locate_jointly(
     user: Sequence[float] | None,
 ) -> list["Box | None"]:
     """Boxes by one factorization of the query and all its results together."""
-    from dff.localization import joint, locate_parts, region_of_interest
+    from dff.localization import joint, locate_parts, refined, region_of_interest
 
     missing = [match.path for match in found if index.photo_path(match.row) is None]
     if missing:
@@ -119,7 +126,11 @@ def _locate_jointly(
         # it is most like.
         nearest = np.argmax(parts[0].basis @ query.parts.basis.T, axis=1)
         interest = interest * np.array(user, np.float32)[nearest]
-    return [located.box for located in locate_parts(parts, interest)[1:]]
+    located = locate_parts(parts, interest)[1:]
+    return [
+        refined(where, own, target).box
+        for where, own, target in zip(located, parts[1:], pictures[1:], strict=True)
+    ]
 
 
 def _document(
@@ -142,7 +153,8 @@ def _document(
             "backbone": settings.backbone,
             "layer": settings.layer,
         },
-        "descriptor": args.descriptor,
+        "descriptor": query.descriptor,
+        "matching": query.matching,
         "results": [
             {
                 "rank": match.rank,

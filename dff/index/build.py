@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from PIL import Image
 
 from dff.backbones import Backbone
-from dff.descriptors import families, family
+from dff.descriptors import DEFAULT_DESCRIPTOR, families, regions_of
 from dff.factorization import factorize_activations
 from dff.images import (
     EXTENSIONS,
@@ -75,7 +75,7 @@ def build(
     backbone: Backbone,
     *,
     k: int = 4,
-    descriptors: Sequence[str] = ("dff",),
+    descriptors: Sequence[str] = (DEFAULT_DESCRIPTOR,),
     size: int | None = None,
     seed: int = 0,
     whitening: Whitening | None = None,
@@ -87,9 +87,10 @@ def build(
     done in `out`/building and the next call with the same settings goes on from there; an index
     that was there before stays valid until the new one takes its place in one step.
 
-    whitening: one that was fitted elsewhere, for the "dff" descriptor; by default it is fitted on
-    this collection. A file photos.csv in the folder (columns file, title, category, licence,
-    author) gives titles, categories and credits.
+    whitening: one that was fitted elsewhere, for the descriptor that its provenance names, or else
+    for the one that pictures are found by; the others are fitted on this collection. A file
+    photos.csv in the folder (columns file, title, category, licence, author) gives titles,
+    categories and credits.
 
     Raises IndexProblem without pictures, or while another build writes to `out`; ValueError for
     wrong settings.
@@ -120,6 +121,7 @@ def build(
         seed=seed,
         descriptors=tuple(dict.fromkeys(("dff", *descriptors))),
     )
+    given = {} if whitening is None else {_meant_for(whitening, settings): whitening}
     start = time.perf_counter()
     found = find_pictures(photos)
     refused = [(safe_name(path), reason) for path in found if (reason := refuse_name(path))]
@@ -135,7 +137,7 @@ def build(
         work = _Work(photos, out, backbone, settings, paths, progress)
         shard_folders, damaged = work.run()
         unreadable = sorted([*refused, *damaged])
-        count = _finish(out, settings, photos, shard_folders, whitening, unreadable)
+        count = _finish(out, settings, photos, shard_folders, given, unreadable)
     return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
 
 
@@ -213,7 +215,7 @@ class _Work:
     def _record(self, path: str, picture: np.ndarray, sha256: str) -> Record:
         settings = self.settings
         activations = self.backbone.activations(picture, settings.size)
-        parts = factorize_activations(activations, settings.k, seed=settings.seed)
+        view = self.backbone.view(activations, settings.k, settings.seed)
         detail = factorize_activations(activations, settings.detail_k, seed=settings.seed)
         given = self.facts.get(path, {})
         facts = {
@@ -226,16 +228,14 @@ class _Work:
             "title": given.get("title") or Path(path).stem.replace("_", " ").strip(),
             "category": given.get("category") or "",
             "credit": ", ".join(v for v in (given.get("author"), given.get("licence")) if v),
-            "names": name_parts(parts, self.backbone),
+            "names": name_parts(view.parts, self.backbone),
         }
         regions = {
-            name: family(name).regions(activations, parts).stored()
-            for name in settings.descriptors
-            if name != "dff"
+            name: regions_of(name, view).stored() for name in settings.descriptors if name != "dff"
         }
         small = thumbnail(picture, THUMBNAIL_SIDE)
         with Image.open(io.BytesIO(small)) as image:
-            return Record.of(facts, parts, detail, regions, (small, image.size))
+            return Record.of(facts, view.parts, detail, regions, (small, image.size))
 
     def _stamp(self, path: str) -> list[Any]:
         """What a record was made from: one of an earlier run is taken over if this is equal."""
@@ -294,7 +294,7 @@ def _finish(
     settings: Settings,
     photos: Path,
     shard_folders: list[Path],
-    whitening: Whitening | None,
+    given: dict[str, Whitening],
     unreadable: list[tuple[str, str]],
 ) -> int:
     """Fit, whiten, and put the new manifest in place of the old one."""
@@ -305,9 +305,7 @@ def _finish(
     relative = Path(os.path.relpath(photos.resolve(), out.resolve())).as_posix()
     provenance = {"photos": photos.name}
     whitenings = {
-        name: whitening
-        if name == "dff" and whitening is not None
-        else fit_whitening(shards, name, provenance)
+        name: given.get(name) or fit_whitening(shards, name, provenance)
         for name in settings.descriptors
     }
     generation = write_generation(shards, whitenings, out / "generations")
@@ -335,6 +333,15 @@ def _finish(
     write_json(out / MANIFEST, manifest)
     _sweep(out, {folder.name for folder in used})
     return count
+
+
+def _meant_for(whitening: Whitening, settings: Settings) -> str:
+    """The descriptor whose regions a whitening fits."""
+    name = str(whitening.provenance.get("descriptor", settings.descriptor))
+    if name not in settings.descriptors:
+        own = ", ".join(settings.descriptors)
+        raise ValueError(f"whitening: expected one fitted for one of {own}, got one for {name}")
+    return name
 
 
 def _sweep(out: Path, used: set[str]) -> None:

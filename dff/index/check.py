@@ -66,12 +66,15 @@ def verify(folder: str | os.PathLike[str]) -> list[str]:
     for name in shards:
         if _sound(f"shards/{name}", damaged):
             problems += _check_shard(folder / "shards" / name, settings, pictures)
-    if not damaged and not problems:
+    whole = not damaged and not problems
+    if whole:
         problems += _check_pictures(pictures, manifest)
     for descriptor in settings.descriptors:
         place = f"generations/{generation}/{descriptor}"
         if _sound(place, damaged):
-            problems += _check_generation(folder / place, manifest.get("count"), settings)
+            # How many regions there must be only sound shards can tell.
+            regions = _count_regions(pictures, descriptor, settings) if whole else None
+            problems += _check_generation(folder / place, manifest.get("count"), regions, settings)
     return problems
 
 
@@ -261,8 +264,17 @@ def _check_pictures(pictures: list[Picture], manifest: dict[str, Any]) -> Iterat
                 yield f"pictures.jsonl: {number} pictures have the {field} {value!r}; {AGAIN}"
 
 
-def _check_generation(folder: Path, count: Any, settings: Settings) -> Iterator[str]:
-    """Problems of one descriptor's whitening and whitened vectors."""
+def _count_regions(pictures: list[Picture], descriptor: str, settings: Settings) -> int:
+    if descriptor == "dff":
+        return len(pictures) * settings.k
+    return sum(picture.regions[descriptor][1] for picture in pictures)
+
+
+def _check_generation(
+    folder: Path, count: Any, total: int | None, settings: Settings
+) -> Iterator[str]:
+    """Problems of one descriptor's whitening, whitened vectors and whitened regions, of which
+    there must be `total`, unless that is not known."""
     name = f"generations/{folder.parent.name}/{folder.name}"
     try:
         whitening = Whitening.load(folder)
@@ -275,13 +287,25 @@ def _check_generation(folder: Path, count: Any, settings: Settings) -> Iterator[
             f"{name}: expected a whitening of {settings.channels} channels, got "
             f"{whitening.channels}; {AGAIN}"
         )
-    expected = (count, whitening.dimensions)
+    yield from _check_units(f"{name}/vectors.npy", vectors, (count, whitening.dimensions))
+    if (folder / "regions.npy").is_file():
+        try:
+            regions = load_array(folder / "regions.npy", "float32", 2)
+        except IndexProblem as problem:
+            yield str(problem)
+            return
+        expected = (len(regions) if total is None else total, whitening.dimensions)
+        yield from _check_units(f"{name}/regions.npy", regions, expected)
+
+
+def _check_units(name: str, vectors: np.ndarray, expected: tuple[Any, int]) -> Iterator[str]:
+    """Problems of an array of unit vectors."""
     if vectors.shape != expected:
-        yield f"{name}/vectors.npy: expected {expected}, got {vectors.shape}; {AGAIN}"
+        yield f"{name}: expected {expected}, got {vectors.shape}; {AGAIN}"
     elif not np.isfinite(vectors).all():
-        yield f"{name}/vectors.npy: expected finite numbers, got NaN or infinity; {AGAIN}"
+        yield f"{name}: expected finite numbers, got NaN or infinity; {AGAIN}"
     elif not _unit_or_zero(np.linalg.norm(vectors, axis=1)):
-        yield f"{name}/vectors.npy: expected vectors of unit length, got others; {AGAIN}"
+        yield f"{name}: expected vectors of unit length, got others; {AGAIN}"
 
 
 def _finite_and_positive(array: np.ndarray) -> bool:

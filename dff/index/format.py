@@ -11,7 +11,8 @@
         thumbnails.npy        all JPEG thumbnails one after another, uint8
         regions-NAME.npy      further descriptors: (regions, channels) float16
       generations/NAME/       whitening and whitened descriptors: one folder a descriptor
-        DESCRIPTOR/whitening.json, .npy, vectors.npy (pictures, dimensions) float32
+        DESCRIPTOR/whitening.json, .npy, vectors.npy (pictures, dimensions) float32, and
+        regions.npy (regions, dimensions) float32 where pictures are matched by them
 
 A new state is written beside the old one; replacing `index.json` is the one atomic step between
 them. `building/` holds an unfinished build.
@@ -30,7 +31,9 @@ from typing import Any, Self
 
 import numpy as np
 
-VERSION = 1
+from dff.descriptors import DEFAULT_DESCRIPTOR
+
+VERSION = 2  # 2: whitened regions, joined layers
 MANIFEST = "index.json"
 
 
@@ -66,6 +69,12 @@ class Settings:
                 raise IndexProblem(f"{MANIFEST}: expected a valid {field.name!r}, got {value!r}")
             values[field.name] = value
         return cls(**values)
+
+    @property
+    def descriptor(self) -> str:
+        """What pictures are found by unless something else is asked for."""
+        own = self.descriptors
+        return DEFAULT_DESCRIPTOR if DEFAULT_DESCRIPTOR in own else own[0]
 
     def fingerprint(self) -> str:
         """12 hexadecimal digits: indexes with equal settings can share shards."""

@@ -40,7 +40,8 @@ class Query:
 
     described: its whitened regions. parts: its factors, on which everything is drawn. names: one
     a part. row: its row if it is a picture of the index. same: rows of the same picture.
-    descriptor: by which it was described, and is compared.
+    descriptor: by which it was described, and is compared. matching: "vector", as sums of their
+    regions, or "regions", each region of the query with its best in the target.
     """
 
     described: Described
@@ -51,6 +52,7 @@ class Query:
     same: frozenset[int]
     path: str | None = None
     descriptor: str = "dff"
+    matching: str = "vector"
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,13 @@ import numpy as np
 
 from dff import explain
 from dff.backbones import Backbone, load_backbone
-from dff.descriptors import Described, describe, family
-from dff.factorization import factorize_activations
+from dff.descriptors import (
+    MATCHINGS,
+    Described,
+    describe,
+    matching_of,
+    regions_of,
+)
 from dff.geometry import check_box, fit_size, grid_extent
 from dff.images import crop, read_image
 from dff.index.format import (
@@ -29,7 +34,7 @@ from dff.index.format import (
     read_manifest,
 )
 from dff.index.query import Match, Query, Seen, read_source
-from dff.index.store import Shard
+from dff.index.store import Shard, describe_all, region_starts
 from dff.localization import (
     FLOOR,
     Located,
@@ -38,6 +43,7 @@ from dff.localization import (
     locate,
     region_of_interest,
 )
+from dff.matching import matched_rows
 from dff.names import name_parts
 from dff.parts import Parts
 from dff.whitening import Whitening
@@ -70,7 +76,7 @@ class Index:
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
-        self._averages: dict[str, np.ndarray] = {}
+        self._regions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._backbone: Backbone | None = None
         self._loading = threading.Lock()
 
@@ -144,24 +150,46 @@ class Index:
             )
         return read_image(path)
 
-    def whitening(self, descriptor: str = "dff") -> Whitening:
+    def whitening(self, descriptor: str | None = None) -> Whitening:
         """The whitening of a descriptor's regions."""
         return self._generation(descriptor)[0]
 
-    def vectors(self, descriptor: str = "dff") -> np.ndarray:
+    def vectors(self, descriptor: str | None = None) -> np.ndarray:
         """The descriptors of all pictures, (n, dimensions) float32, memory-mapped."""
         return self._generation(descriptor)[1]
 
-    def average(self, descriptor: str = "dff") -> np.ndarray:
-        """The mean descriptor, (dimensions,) float32: what any picture of the index looks like."""
-        if descriptor not in self._averages:
-            self._averages[descriptor] = self.vectors(descriptor).mean(axis=0)
-        return self._averages[descriptor]
+    @property
+    def descriptor(self) -> str:
+        """What pictures are found by unless something else is asked for."""
+        return self.settings.descriptor
 
-    def described(self, row: int, descriptor: str = "dff") -> Described:
+    def regions(self, descriptor: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The whitened regions of all pictures, (total, dimensions) float32, and where those of
+        each picture begin, (n + 1,) int64. Stored for the descriptors that are matched by them,
+        made on first use for the others."""
+        descriptor = descriptor or self.descriptor
+        if descriptor not in self._regions:
+            whitening = self.whitening(descriptor)
+            starts = region_starts(self._shards, descriptor)
+            path = self._generation_folder / descriptor / "regions.npy"
+            if path.is_file():
+                regions = load_array(path, "float32", 2)
+            else:
+                made = describe_all(self._shards, descriptor, whitening)
+                regions = np.concatenate([described.regions for described in made])
+            if regions.shape != (starts[-1], whitening.dimensions):
+                raise IndexProblem(
+                    f"{path}: expected regions {(int(starts[-1]), whitening.dimensions)}, got "
+                    f"{regions.shape}; build the index again"
+                )
+            self._regions[descriptor] = (regions, starts)
+        return self._regions[descriptor]
+
+    def described(self, row: int, descriptor: str | None = None) -> Described:
         """The whitened regions of a picture."""
         shard, local = self._place(row)
-        return describe(shard.regions(local, descriptor), self.whitening(descriptor))
+        raw = shard.regions(local, descriptor or self.descriptor)
+        return describe(raw, self.whitening(descriptor))
 
     def backbone(self) -> Backbone:
         """The network the index was built with, loaded on first use."""
@@ -178,8 +206,11 @@ class Index:
                 self._backbone = backbone
             return self._backbone
 
-    def indexed_query(self, id: str, descriptor: str = "dff") -> Query:
+    def indexed_query(
+        self, id: str, descriptor: str | None = None, matching: str | None = None
+    ) -> Query:
         """A picture of the index as the query, with the k of the index: no network pass."""
+        descriptor = descriptor or self.descriptor
         row = self.row(id)
         picture = self.pictures[row]
         return Query(
@@ -191,6 +222,7 @@ class Index:
             same=self._same(picture.sha256, picture.pixels_sha256),
             path=picture.path,
             descriptor=descriptor,
+            matching=_check_matching(matching, descriptor),
         )
 
     def see(
@@ -225,23 +257,29 @@ class Index:
         )
 
     def described_as_query(
-        self, seen: "Seen", k: int | None = None, descriptor: str = "dff"
+        self,
+        seen: "Seen",
+        k: int | None = None,
+        descriptor: str | None = None,
+        matching: str | None = None,
     ) -> Query:
         """Factorize what the network saw into k parts (1 to 10, by default the index's)."""
         k = self.settings.k if k is None else k
         if not 1 <= k <= 10:
             raise ValueError(f"k: expected 1 to 10, got {k}")
-        factors = factorize_activations(seen.activations, k, seed=self.settings.seed)
-        regions = family(descriptor).regions(seen.activations, factors).stored()
+        descriptor = descriptor or self.descriptor
+        view = self.backbone().view(seen.activations, k, self.settings.seed)
+        regions = regions_of(descriptor, view).stored()
         return Query(
             described=describe(regions, self.whitening(descriptor)),
-            parts=Parts.of(factors, seen.size, seen.extent, seen.box),
-            names=name_parts(factors, self.backbone()),
+            parts=Parts.of(view.parts, seen.size, seen.extent, seen.box),
+            names=name_parts(view.parts, self.backbone()),
             box=seen.box,
             row=min(seen.same, default=None),
             same=seen.same,
             path=seen.path,
             descriptor=descriptor,
+            matching=_check_matching(matching, descriptor),
         )
 
     def query(
@@ -250,14 +288,17 @@ class Index:
         *,
         box: Sequence[float] | None = None,
         k: int | None = None,
-        descriptor: str = "dff",
+        descriptor: str | None = None,
+        matching: str | None = None,
         name: str | None = None,
     ) -> Query:
         """Describe a picture as a query of this index: `see`, then `described_as_query`."""
         if k is not None and not 1 <= k <= 10:
             raise ValueError(f"k: expected 1 to 10, got {k}")
-        self.whitening(descriptor)  # a wrong name shows before the network runs
-        return self.described_as_query(self.see(source, box=box, name=name), k, descriptor)
+        self.whitening(descriptor)  # wrong names show before the network runs
+        _check_matching(matching, descriptor or self.descriptor)
+        seen = self.see(source, box=box, name=name)
+        return self.described_as_query(seen, k, descriptor, matching)
 
     def search(
         self,
@@ -266,20 +307,22 @@ class Index:
         box: Sequence[float] | None = None,
         k: int | None = None,
         top: int = 10,
-        descriptor: str = "dff",
+        descriptor: str | None = None,
+        matching: str | None = None,
         weights: Sequence[float] | np.ndarray | None = None,
         include_self: bool = False,
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
-        query: anything `query` takes, or what it returned. weights: one number in 0..2 a query
-        region; each scales its row of every contribution table and nothing else. The query's own
-        picture is left out unless `include_self`.
+        query: anything `query` takes, or what it returned. descriptor, matching ("vector" or
+        "regions"): by default the index's own, and that descriptor's own. weights: one number in
+        0..2 a query region; each scales its row of every contribution table and nothing else. The
+        query's own picture is left out unless `include_self`.
         """
         if top < 1:
             raise ValueError(f"top: expected at least 1, got {top}")
         if not isinstance(query, Query):
-            query = self.query(query, box=box, k=k, descriptor=descriptor)
+            query = self.query(query, box=box, k=k, descriptor=descriptor, matching=matching)
         rows = self.row_scores(query)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
@@ -293,11 +336,32 @@ class Index:
 
     def row_scores(self, query: Query) -> np.ndarray:
         """What each region of the query adds to every picture's score: (n, query regions)."""
-        return explain.row_scores(query.described, self.vectors(query.descriptor))
+        described = query.described
+        if query.matching == "regions":
+            return matched_rows(
+                described.regions, described.weights, *self.regions(query.descriptor)
+            )
+        return explain.row_scores(described, self.vectors(query.descriptor))
 
     def contributions(self, query: Query, row: int) -> np.ndarray:
         """What each pair of regions adds to a picture's score, before user weights."""
-        return explain.contributions(query.described, self.described(row, query.descriptor))
+        target = self.described(row, query.descriptor)
+        if query.matching == "regions":
+            return explain.matched_contributions(query.described, target)
+        return explain.contributions(query.described, target)
+
+    def partners(self, query: Query, row: int) -> np.ndarray:
+        """For each region of a picture the query's region it goes with: (target regions,) int.
+
+        The one that contributes most to the score through it; in region matching most regions
+        add nothing, and go with the one they are most like.
+        """
+        table = self.contributions(query, row)
+        cosines = query.described.regions @ self.described(row, query.descriptor).regions.T
+        found: np.ndarray = np.where(
+            table.any(axis=0), table.argmax(axis=0), cosines.argmax(axis=0)
+        )
+        return found
 
     def found_in(self, query: Query, row: int, weights: np.ndarray | None = None) -> Located:
         """The instant location of the query's parts in a picture."""
@@ -347,7 +411,8 @@ class Index:
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self._shards[shard], row - int(self._starts[shard])
 
-    def _generation(self, descriptor: str) -> tuple[Whitening, np.ndarray]:
+    def _generation(self, descriptor: str | None) -> tuple[Whitening, np.ndarray]:
+        descriptor = descriptor or self.descriptor
         if descriptor not in self.settings.descriptors:
             have = ", ".join(self.settings.descriptors)
             raise ValueError(
@@ -356,9 +421,14 @@ class Index:
             )
         return self._generations[descriptor]
 
+    @property
+    def _generation_folder(self) -> Path:
+        name = check_relative(str(self.manifest.get("generation")))
+        return self.folder / "generations" / name
+
     @cached_property
     def _generations(self) -> dict[str, tuple[Whitening, np.ndarray]]:
-        base = self.folder / "generations" / check_relative(str(self.manifest.get("generation")))
+        base = self._generation_folder
         found = {}
         for descriptor in self.settings.descriptors:
             whitening = Whitening.load(base / descriptor)
@@ -370,3 +440,11 @@ class Index:
                 )
             found[descriptor] = (whitening, vectors)
         return found
+
+
+def _check_matching(matching: str | None, descriptor: str) -> str:
+    if matching is None:
+        return matching_of(descriptor)
+    if matching not in MATCHINGS:
+        raise ValueError(f"matching: expected one of {', '.join(MATCHINGS)}, got {matching!r}")
+    return matching

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from dff.descriptors import Described, Regions, describe
+from dff.descriptors import Described, Regions, describe, matching_of
 from dff.factorization import Factorization
 from dff.geometry import fit_size, grid_extent
 from dff.index.format import IndexProblem, Picture, Settings, load_array, new_folder, settle
@@ -19,9 +19,9 @@ from dff.whitening import Whitening
 # Under this many pictures a whitening learnt from them does more harm than good, and none is used
 # (docs/evaluation.md).
 FEWEST_TO_WHITEN = 64
-# Against none it gains by category and on logos and loses nothing on landmarks. Weaker powers gain
-# more by category and on PASCAL, but cost 2 to 3 mAP on the landmarks (docs/evaluation.md).
-POWER = 1 / 8
+# 0 is as good on average, better by category and on PASCAL, and 0.5 worse on logos
+# (docs/evaluation.md).
+POWER = 1 / 16
 DIMENSIONS = 512  # all directions gain at most 1 mAP and cost twice the space
 # Each mapped array keeps a file open, and some systems allow a process 256 of them.
 MOST_MAPPED = 128
@@ -256,17 +256,36 @@ def write_generation(
         for descriptor, whitening in whitenings.items():
             whitening.save(folder / descriptor)
             count = sum(len(shard.pictures) for shard in shards)
-            vectors = np.lib.format.open_memmap(
-                folder / descriptor / "vectors.npy",
-                mode="w+",
-                dtype=np.float32,
-                shape=(count, whitening.dimensions),
-            )
+            vectors = _new_array(folder / descriptor / "vectors.npy", count, whitening.dimensions)
+            kept = None
+            if matching_of(descriptor) == "regions":
+                total = int(region_starts(shards, descriptor)[-1])
+                kept = _new_array(folder / descriptor / "regions.npy", total, whitening.dimensions)
+            place = 0
             for row, described in enumerate(describe_all(shards, descriptor, whitening)):
                 vectors[row] = described.vector
-            vectors.flush()
-            del vectors
+                if kept is not None:
+                    kept[place : place + len(described.regions)] = described.regions
+                    place += len(described.regions)
+            for array in (vectors, kept):
+                if array is not None:
+                    array.flush()
+            del array, vectors, kept  # some systems do not rename a folder with open files
         return settle(folder)
+
+
+def region_starts(shards: Sequence[Shard], descriptor: str) -> np.ndarray:
+    """Where each picture's regions begin among all of them: (pictures + 1,) int64."""
+    counts = [
+        shard.settings.k if descriptor == "dff" else picture.regions[descriptor][1]
+        for shard in shards
+        for picture in shard.pictures
+    ]
+    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+
+
+def _new_array(path: Path, rows: int, columns: int) -> np.memmap:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, columns))
 
 
 def describe_all(

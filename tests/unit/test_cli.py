@@ -23,7 +23,7 @@ def cli(backbone, monkeypatch, capsys):
     """Run a command in this process with the network that is loaded already: (status, out, err)."""
 
     def loaded(name="efficientnet_lite0", layer=None):
-        assert name == "efficientnet_lite0" and layer in (None, "last")
+        assert name == "efficientnet_lite0" and layer in (None, "block6+last")
         return backbone
 
     monkeypatch.setattr("dff.backbones.load_backbone", loaded)
@@ -94,7 +94,7 @@ def test_factorize_json_is_the_contract_and_repeats(cli, photos):
         *("error", "explained", "iterations", "energy", "dead"),
     ]
     assert document["k"] == 3 and document["dead"] == [False] * 3
-    assert (document["backbone"], document["layer"]) == ("efficientnet_lite0", "last")
+    assert (document["backbone"], document["layer"]) == ("efficientnet_lite0", "block6+last")
     assert (document["grid"], document["size"]) == ([3, 4], [160, 120])
     assert sum(document["energy"]) == pytest.approx(1, abs=1e-6)
     assert document["explained"] == pytest.approx(1 - document["error"] ** 2, abs=1e-9)
@@ -262,8 +262,10 @@ def test_build_uses_a_given_whitening(cli, backbone, photos, tmp_path):
     command = ("index", "build", photos / "round", "--out", tmp_path / "index", "--size", SIZE)
     assert cli(*command, "--whitening", tmp_path / "whitening")[0] == 0
     facts = json.loads(cli("index", "info", tmp_path / "index", "--json")[1])
-    assert facts["whitening"]["dff"]["dimensions"] == 16
-    assert facts["whitening"]["dff"]["fitted_on"] == "elsewhere"
+    assert facts["descriptors"] == ["dff", "dff_gem"]  # what an index has unless told
+    assert facts["whitening"]["dff_gem"]["dimensions"] == 16
+    assert facts["whitening"]["dff_gem"]["fitted_on"] == "elsewhere"
+    assert facts["whitening"]["dff"]["fitted_on"] == "round"
     assert fails(cli(*command, "--whitening", tmp_path), "no usable whitening")
 
 
@@ -286,7 +288,7 @@ def test_search_json_is_the_contract(cli, index_folder, index, photos):
     status, out, err = cli("search", index_folder, picture, "--json", "--top", 4)
     assert (status, err) == (0, "") and out.count("\n") == 1
     document = json.loads(out)
-    assert list(document) == ["query", "descriptor", "results"]
+    assert list(document) == ["query", "descriptor", "matching", "results"]
     assert document["query"] == {
         "path": str(picture),
         "box": None,
@@ -294,9 +296,10 @@ def test_search_json_is_the_contract(cli, index_folder, index, photos):
         "size": SIZE,
         "seed": 0,
         "backbone": "efficientnet_lite0",
-        "layer": "last",
+        "layer": "block6+last",
     }
-    assert document["descriptor"] == "dff" and len(document["results"]) == 4
+    assert (document["descriptor"], document["matching"]) == ("dff", "vector")
+    assert len(document["results"]) == 4
     expected = index.search(picture, top=4)
     for result, match in zip(document["results"], expected, strict=True):
         assert list(result) == [
@@ -328,6 +331,11 @@ def test_search_options(cli, index_folder, photos):
     assert boxed["query"]["box"] == [80, 50, 160, 120]
     other = results("--descriptor", "rmac")
     assert other["descriptor"] == "rmac" and len(other["results"][0]["contributions"]) > 4
+    matched = results("--matching", "regions")
+    assert matched["matching"] == "regions"
+    for result in matched["results"]:  # each region of the query has one best region at most
+        assert (np.count_nonzero(result["contributions"], axis=1) <= 1).all()
+        assert np.sum(result["contributions"]) == pytest.approx(result["score"], abs=1e-5)
 
 
 def test_search_table(cli, index_folder, photos):
@@ -388,6 +396,7 @@ def test_search_errors(cli, index_folder, photos, tmp_path):
     assert fails(cli(*search, "--weights", "1,a"), "expected numbers from 0 to 2")
     assert fails(cli(*search, "--top", "0"), "of at least 1")
     assert fails(cli(*search, "--descriptor", "nix"), "expected one of this index", "nix")
+    assert fails(cli(*search, "--matching", "nix"), "--matching", "'nix'", "regions")
 
 
 def test_a_file_name_cannot_add_lines(cli, tmp_path):

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,13 +237,30 @@ def test_a_given_whitening_is_used_and_kept(photos, backbone, counting, tmp_path
     given = Whitening(mean, np.stack(projection), 0.25, 16, {"fitted_on": "elsewhere"})
     build(photos, tmp_path / "index", counting, size=SIZE, whitening=given)
     index = opened(tmp_path / "index")
-    assert index.vectors().shape == (12, 16)
-    assert index.manifest["whitening"]["dff"]["fitted_on"] == "elsewhere"
+    # It does not say for which descriptor: for the one that pictures are found by.
+    assert index.descriptor == "dff_gem" and index.vectors().shape == (12, 16)
+    assert index.regions()[0].shape == (48, 16)
+    assert index.manifest["whitening"]["dff_gem"]["fitted_on"] == "elsewhere"
     np.testing.assert_array_equal(index.whitening().projection, given.projection)
+    assert index.whitening("dff").projection is None and verify(tmp_path / "index") == []
     wrong = Whitening.identity(backbone.channels + 1)
     counting.passes = 0
-    with pytest.raises(ValueError, match="whitening: expected one of 1280 channels"):
+    with pytest.raises(ValueError, match="whitening: expected one of 2432 channels"):
         build(photos, tmp_path / "index", counting, size=SIZE, whitening=wrong)
+    assert counting.passes == 0
+
+
+def test_a_given_whitening_is_for_the_descriptor_it_names(photos, counting, tmp_path, opened):
+    mean, *projection = np.random.default_rng(0).random((17, counting.channels), np.float32)
+    facts = {"fitted_on": "elsewhere", "descriptor": "dff"}
+    given = Whitening(mean, np.stack(projection), 0.25, 16, facts)
+    build(photos, tmp_path / "index", counting, size=SIZE, whitening=given)
+    index = opened(tmp_path / "index")
+    assert index.vectors("dff").shape == (12, 16) and index.vectors("dff_gem").shape == (12, 2432)
+    counting.passes = 0
+    other = replace(given, provenance={"descriptor": "gem"})
+    with pytest.raises(ValueError, match="whitening: expected .* dff_gem, got one for gem"):
+        build(photos, tmp_path / "index", counting, size=SIZE, whitening=other)
     assert counting.passes == 0
 
 

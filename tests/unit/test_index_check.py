@@ -96,8 +96,8 @@ def test_no_index_or_a_damaged_manifest(copy, tmp_path):
     text = (copy / "index.json").read_text()
     for damaged, expected in (
         (text[:50], "cannot be read"),
-        ("[]", "expected format 1"),
-        (text.replace('"format": 1', '"format": 2'), "expected format 1, got 2"),
+        ("[]", "expected format 2"),
+        (text.replace('"format": 2', '"format": 1'), "expected format 2, got 1"),
         (text.replace('"k": 4', '"k": "4"'), "expected a valid 'k'"),
         (text.replace('"photos_root": "', '"photos_root": 3, "x": "'), "photos_root"),
         (text.replace('"shards": [', '"shards": [".."], "x": ['), "expected a path inside"),
@@ -115,14 +115,14 @@ def test_no_index_or_a_damaged_manifest(copy, tmp_path):
         ("shards/*/detail_basis.npy", with_entry((0, 0, 0), 3), "rows of unit length"),
         ("shards/*/cells.npy", with_entry(7, -1), "cells.npy: expected finite numbers >= 0"),
         ("shards/*/cells.npy", lambda a: a[:-1], "cells.npy: expected 1728 entries, got 1727"),
-        ("shards/*/basis.npy", lambda a: a[:, :3], "expected a basis (12, 4, 1280)"),
+        ("shards/*/basis.npy", lambda a: a[:, :3], "expected a basis (12, 4, 2432)"),
         ("shards/*/basis.npy", lambda a: a.astype(np.float32), "expected a 3-D float16 array"),
         ("shards/*/regions-rmac.npy", with_entry((0, 0), np.inf), "regions-rmac.npy: expected"),
         ("shards/*/regions-rmac.npy", lambda a: a[1:], "regions-rmac.npy: expected"),
         ("shards/*/thumbnails.npy", with_entry(slice(0, 40), 0), "that of shape_01 is not"),
         ("generations/*/dff/vectors.npy", with_entry((0, 0), np.nan), "got NaN"),
         ("generations/*/dff/vectors.npy", lambda a: 2 * a, "vectors of unit length"),
-        ("generations/*/gem/vectors.npy", lambda a: a[:-1], "expected (12, 1280), got (11, 1280)"),
+        ("generations/*/gem/vectors.npy", lambda a: a[:-1], "expected (12, 2432), got (11, 2432)"),
         ("generations/*/gem/vectors.npy", lambda a: a.astype(float), "2-D float32 array"),
     ],
 )
@@ -130,6 +130,60 @@ def test_wrong_content_is_found_under_right_hashes(copy, pattern, how, expected)
     change(copy, pattern, how)
     (problem,) = verify(copy)
     assert expected in problem and ("again" in problem or "verify" in problem)
+
+
+@pytest.fixture(scope="module")
+def matched_folder(photos, backbone, tmp_path_factory):
+    """An index whose pictures are compared region by region: it stores whitened regions."""
+    out = tmp_path_factory.mktemp("matched") / "index"
+    build(photos, out, backbone, descriptors=("dff_gem",), size=128)
+    return out
+
+
+@pytest.fixture
+def matched(matched_folder, tmp_path):
+    return shutil.copytree(matched_folder, tmp_path / "index")
+
+
+def test_only_descriptors_matched_by_regions_store_them(matched_folder, index_folder):
+    stored = only(matched_folder, "generations/*/*/regions.npy")
+    assert stored.parent.name == "dff_gem" and np.load(stored).shape == (48, 2432)
+    assert verify(matched_folder) == []
+    assert not list(index_folder.glob("generations/*/*/regions.npy"))
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        (with_entry((3, 0), np.nan), "regions.npy: expected finite numbers, got NaN"),
+        (with_entry(7, 2.0), "regions.npy: expected vectors of unit length"),
+        (lambda a: a[:-1], "regions.npy: expected (48, 2432), got (47, 2432)"),
+        (lambda a: a[:, :-1], "regions.npy: expected (48, 2432), got (48, 2431)"),
+        (lambda a: a.astype(np.float16), "regions.npy: expected a 2-D float32 array"),
+        (lambda a: a[0], "regions.npy: expected a 2-D float32 array, got 1-D"),
+    ],
+)
+def test_wrong_whitened_regions_are_found_under_right_hashes(matched, how, expected):
+    change(matched, "generations/*/dff_gem/regions.npy", how)
+    (problem,) = verify(matched)
+    assert expected in problem and "build the index again" in problem
+
+
+def test_damaged_whitened_regions_are_found(matched):
+    path = only(matched, "generations/*/dff_gem/regions.npy")
+    data = path.read_bytes()
+    for damaged, expected in (
+        (data[:-1] + bytes([data[-1] ^ 1]), "is not as it was written"),
+        (data[:-4], f"expected {len(data)} bytes, got {len(data) - 4}"),
+        (None, "is missing"),
+    ):
+        path.unlink()
+        if damaged is not None:
+            path.write_bytes(damaged)
+        (problem,) = verify(matched)
+        assert "dff_gem/regions.npy" in problem and expected in problem
+        path.write_bytes(data)
+    assert verify(matched) == []
 
 
 @pytest.mark.parametrize(
@@ -171,7 +225,7 @@ def test_info(index_folder, photos, tmp_path):
     facts = info(index_folder)
     json.dumps(facts, allow_nan=False)
     assert (facts["count"], facts["k"], facts["detail_k"], facts["size"]) == (12, 4, 8, 128)
-    assert (facts["backbone"], facts["layer"]) == ("efficientnet_lite0", "last")
+    assert (facts["backbone"], facts["layer"]) == ("efficientnet_lite0", "block6+last")
     assert facts["descriptors"] == ["dff", "gem", "rmac"]
     assert facts["categories"] == {"": 10, "discs": 1, "squares": 1}
     assert (facts["photos_missing"], facts["unfinished"]) == (0, None)

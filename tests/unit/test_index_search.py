@@ -4,9 +4,11 @@ import shutil
 import numpy as np
 import pytest
 
+from dff.descriptors import describe, regions_of
 from dff.geometry import check_box
 from dff.images import ImageError, read_image
-from dff.index import IndexProblem
+from dff.index import Index, IndexProblem
+from dff.index.build import build
 
 SIZE = 128
 
@@ -223,7 +225,7 @@ def test_folders_that_escape_are_refused(index_folder, tmp_path, opened, field):
 
 
 def test_other_weights_of_the_network_are_refused(index_folder, monkeypatch):
-    from dff.index import Index, search
+    from dff.index import search
 
     index = Index.open(index_folder)
     monkeypatch.setattr(search, "load_backbone", lambda *a: type("B", (), {"fingerprint": "no"})())
@@ -235,7 +237,7 @@ def test_neither_network_nor_photos_nor_factorization_for_an_indexed_query(
     index_folder, tmp_path, monkeypatch
 ):
     from dff import nmf
-    from dff.index import Index, search
+    from dff.index import search
 
     def forbidden(*args, **options):
         raise AssertionError("not needed")
@@ -249,7 +251,7 @@ def test_neither_network_nor_photos_nor_factorization_for_an_indexed_query(
 
 
 def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
-    from dff.index import Index, search, store
+    from dff.index import search, store
 
     mapped = []
 
@@ -266,3 +268,133 @@ def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
         for picture in index.pictures:
             index.search(index.indexed_query(picture.id, descriptor), descriptor=descriptor)
     assert len(mapped) == len(set(mapped))
+
+
+# Region by region
+
+
+@pytest.fixture(scope="module")
+def matched(photos, backbone, tmp_path_factory):
+    """An index of the default descriptor, which is matched by regions, and of two others."""
+    out = tmp_path_factory.mktemp("matched") / "index"
+    build(photos, out, backbone, descriptors=("dff_gem", "rmac"), size=SIZE)
+    index = Index.open(out)
+    index._backbone = backbone
+    return index
+
+
+def test_an_index_is_searched_by_its_default_descriptor(matched, index, photos):
+    assert matched.settings.descriptors == ("dff", "dff_gem", "rmac")
+    assert (matched.descriptor, index.descriptor) == ("dff_gem", "dff")
+    for opened, expected in ((matched, ("dff_gem", "regions")), (index, ("dff", "vector"))):
+        query = opened.indexed_query("shape_03")
+        assert (query.descriptor, query.matching) == expected
+        np.testing.assert_array_equal(opened.vectors(), opened.vectors(expected[0]))
+        found = opened.search(photos / "round/shape_03.png", top=12)
+        assert by_id(found) == pytest.approx(by_id(opened.search(query, top=12)), abs=1e-6)
+
+
+@pytest.mark.parametrize("matching", ["regions", "vector"])
+@pytest.mark.parametrize("descriptor", ["dff", "dff_gem", "rmac"])
+def test_rows_and_contributions_sum_to_the_score(matched, descriptor, matching):
+    for picture in matched.pictures:
+        query = matched.indexed_query(picture.id, descriptor, matching)
+        rows = matched.row_scores(query)
+        assert rows.shape == (12, len(query.described.weights)) and rows.dtype == np.float32
+        for row in range(12):
+            cells = matched.contributions(query, row)
+            np.testing.assert_allclose(cells.sum(axis=1), rows[row], atol=1e-5)
+        for match in matched.search(query, top=12, include_self=True):
+            assert match.score == pytest.approx(rows[match.row].sum(), abs=1e-5)
+            assert match.contributions.sum() == pytest.approx(match.score, abs=1e-5)
+            if match.is_query:
+                assert match.score == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("descriptor", ["dff", "dff_gem", "rmac"])
+def test_region_matching_takes_the_best_region_of_every_picture(matched, descriptor):
+    query = matched.indexed_query("shape_04", descriptor, "regions")
+    shares = query.described.weights / query.described.weights.sum()
+    rows = matched.row_scores(query)
+    for row in range(12):
+        target = matched.described(row, descriptor).regions
+        live = target[target.any(axis=1)]
+        best = (query.described.regions @ live.T).max(axis=1) * shares
+        np.testing.assert_allclose(rows[row], best, atol=1e-6)
+        cells = matched.contributions(query, row)
+        assert (np.count_nonzero(cells, axis=1) <= 1).all()
+    vector = matched.row_scores(matched.indexed_query("shape_04", descriptor, "vector"))
+    assert abs(vector.sum(axis=1) - rows.sum(axis=1)).max() > 1e-3  # another score altogether
+
+
+def test_weights_scale_the_rows_of_region_matching(matched):
+    query = matched.indexed_query("shape_07")
+    rows, weights = matched.row_scores(query), [1, 0, 2, 0.5]
+    for match in matched.search(query, top=12, weights=weights):
+        assert match.score == pytest.approx(rows[match.row] @ weights, abs=1e-5)
+        assert match.contributions.sum() == pytest.approx(match.score, abs=1e-5)
+        assert not match.contributions[1].any()
+
+
+def test_every_region_of_a_target_goes_with_one_of_the_query(matched):
+    one, other = (matched.indexed_query("shape_05", "dff_gem", m) for m in ("regions", "vector"))
+    # Regions that no part chose go with the part they are most like; in one vector all contribute.
+    vector = matched.contributions(other, 2)
+    np.testing.assert_array_equal(matched.partners(other, 2), vector.argmax(axis=0))
+    table, found = matched.contributions(one, 2), matched.partners(one, 2)
+    chosen = table.any(axis=0)
+    np.testing.assert_array_equal(found[chosen], table.argmax(axis=0)[chosen])
+    cosines = one.described.regions @ matched.described(2).regions.T
+    np.testing.assert_array_equal(found[~chosen], cosines.argmax(axis=0)[~chosen])
+
+
+def test_an_unknown_matching_is_refused(matched, photos, monkeypatch):
+    def forbidden(*args, **options):
+        raise AssertionError("the network runs")
+
+    monkeypatch.setattr(matched, "see", forbidden)
+    for ask in (
+        lambda: matched.indexed_query("shape_01", matching="nix"),
+        lambda: matched.query(photos / "round/shape_01.png", matching="nix"),
+        lambda: matched.search(photos / "round/shape_01.png", matching="nix"),
+    ):
+        with pytest.raises(
+            ValueError, match="matching: expected one of vector, regions, got 'nix'"
+        ):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("descriptor", "stored"), [("dff", False), ("dff_gem", True), ("rmac", False)]
+)
+def test_regions_are_stored_or_made_and_equal_what_describes(matched, descriptor, stored):
+    index = Index.open(matched.folder)
+    assert bool(list(index.folder.glob(f"generations/*/{descriptor}/regions.npy"))) is stored
+    regions, starts = index.regions(descriptor)
+    assert regions.dtype == np.float32 and regions.shape == (starts[-1], 2432)
+    assert starts[0] == 0 and len(starts) == 13
+    for row in range(12):
+        expected = index.described(row, descriptor).regions
+        np.testing.assert_array_equal(regions[starts[row] : starts[row + 1]], expected)
+    assert index.regions(descriptor)[0] is regions  # made once
+    assert index.regions(None)[1].tolist() == list(range(0, 49, 4))
+
+
+def test_stored_regions_are_those_of_the_picture(matched, photos, backbone):
+    picture = read_image(photos / "square/shape_02.png")
+    view = backbone.view(backbone.activations(picture, SIZE), 4, 0)
+    fresh = describe(regions_of("dff_gem", view).stored(), matched.whitening("dff_gem"))
+    regions, starts = matched.regions("dff_gem")
+    row = matched.row("shape_02")
+    np.testing.assert_allclose(regions[starts[row] : starts[row + 1]], fresh.regions, atol=1e-6)
+    # Balanced: each of the two joined layers has half of the squared length.
+    halves = (fresh.regions[:, :1152] ** 2).sum(axis=1)
+    np.testing.assert_allclose(halves, 0.5, atol=1e-3)
+
+
+def test_a_wrong_number_of_stored_regions_is_refused(matched, tmp_path):
+    folder = shutil.copytree(matched.folder, tmp_path / "index")
+    (path,) = folder.glob("generations/*/dff_gem/regions.npy")
+    np.save(path, np.load(path)[:-1])
+    with pytest.raises(IndexProblem, match=r"expected regions \(48, 2432\), got \(47, 2432\)"):
+        Index.open(folder).regions()

@@ -43,7 +43,7 @@ def network() -> Backbone:
 def test_it_is_whole_small_and_complete(sample):
     assert verify(sample.folder) == []
     assert len(sample) == 222
-    assert sum(f.stat().st_size for f in sample.folder.rglob("*") if f.is_file()) < 20e6
+    assert sum(f.stat().st_size for f in sample.folder.rglob("*") if f.is_file()) < 36e6
     with open(ROOT / "assets/photos/photos.csv", encoding="utf-8") as file:
         assert {row["file"] for row in csv.DictReader(file)} == {p.path for p in sample.pictures}
 
@@ -107,5 +107,11 @@ def test_a_photo_gives_the_same_scores_from_its_file_as_from_the_index(sample):
 
 def test_a_box_on_the_dome_finds_domes(sample):
     path = ROOT / "assets/photos/landmarks/taj_mahal_1.jpg"
-    found = [m.id for m in sample.search(path, box=(395, 170, 600, 360), top=4)]
-    assert set(found) == {"dome_of_the_rock", "taj_mahal_2", "taj_mahal_3", "us_capitol"}
+    found = [m.id for m in sample.search(path, box=(395, 170, 600, 360), top=5)]
+    assert set(found) == {
+        "dome_of_the_rock",
+        "taj_mahal_2",
+        "taj_mahal_3",
+        "us_capitol",
+        "victoria_memorial_kolkata",
+    }

@@ -130,7 +130,7 @@ def test_contributions_sum_to_the_row_scores(index, query):
 
 def test_scores_are_sent_whole_and_the_average_is_of_all(index, query):
     rows = index.row_scores(query)
-    facts = scene.score_facts(index, query, rows)
+    facts = scene.score_facts(query, rows)
     sent = np.frombuffer(base64.b64decode(facts["rows"]), "<f4").reshape(facts["n"], -1)
     assert (sent == rows).all()
     assert facts["exclude"] == [0]
@@ -140,9 +140,9 @@ def test_scores_are_sent_whole_and_the_average_is_of_all(index, query):
 def test_a_large_collection_is_ranked_on_the_server(index, query, monkeypatch):
     rows = index.row_scores(query)
     monkeypatch.setattr(scene, "BROWSER_LIMIT", len(rows))
-    assert scene.score_facts(index, query, rows) is not None
+    assert scene.score_facts(query, rows) is not None
     monkeypatch.setattr(scene, "BROWSER_LIMIT", len(rows) - 1)
-    assert scene.score_facts(index, query, rows) is None
+    assert scene.score_facts(query, rows) is None
 
 
 def test_parts_carry_names_colours_and_energy(index, query):

@@ -206,7 +206,7 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
         "parts": scene.part_facts(query, colours, current.renamed.get(subject, {})),
         "palette": scene.palette_facts(),
         "weights": [float(w) for w in weights],
-        "scores": scene.score_facts(index, query, rows),
+        "scores": scene.score_facts(query, rows),
         "cards": cards,
         "top": top,
         "story": _story(engine, source, k, box),

@@ -26,7 +26,7 @@ function toggleStory(app) {
   setWeights(app, withStoryParts(app.state, storyDone(app.state) ? 1 : 0));
 }
 
-/** "The other Great Wall is at rank 3.", then "… moved from rank 3 to 1." */
+/** "The other windmill is at rank 3.", then "… moved from rank 3 to 1." */
 function outcomeText(app) {
   const { state, ranking } = app;
   const { watch, watch_title: title } = state.data.story;

@@ -66,6 +66,15 @@ function ownName(app, record, j) {
   return part ? `most like ${part.number}` : "its own";
 }
 
+/**
+ * The region that each part found, -1 for none, where parts are matched one by one: then a row has
+ * one cell and the others add nothing. null where every pair counts.
+ */
+function foundRegions(matrix) {
+  const one = matrix.every((row) => row.filter((value) => value !== 0).length <= 1);
+  return one ? matrix.map((row) => row.findIndex((value) => value !== 0)) : null;
+}
+
 function look(app, i, j) {
   app.update({ cell: i === null && j === null ? null : { i, j } });
 }
@@ -189,7 +198,10 @@ function buildTables(app, record) {
   const sentence = h("p", { class: "sentence", "data-testid": "pair-sentence" });
   Object.assign(app.refs.detail, { table, sentence, record });
   const head = h("div", { class: "row-head" }, h("h3", { text: "Where the score comes from" }), legend(app));
-  const split = h("section", {}, head, sentence, h("div", { class: "scroll" }, table));
+  const rule = foundRegions(record.contributions)
+    ? "Each of your parts is compared with the region that is most like it. The other regions add nothing."
+    : "Every pair of a part and a region counts in the score.";
+  const split = h("section", {}, head, h("p", { class: "muted", text: rule }), sentence, h("div", { class: "scroll" }, table));
   return [split, buildAverage(app, record)].filter(Boolean);
 }
 
@@ -207,7 +219,9 @@ function pairSentence(app, record, cell) {
   const verb = value > 0 ? "raises" : "lowers";
   const effect = value === 0 ? "adds nothing to the score" : `${verb} the score by ${number(Math.abs(value))}`;
   const lead = pair === cell ? "This pair" : "Strongest pair";
-  return `${lead}: your part ${part.number} (${nameOf(app.state, part)}) with its region ${letter(pair.j)} ${effect}.`;
+  const best = foundRegions(matrix)?.[pair.i] ?? -1;
+  const reason = best >= 0 && best !== pair.j ? `: region ${letter(best)} is more like it` : "";
+  return `${lead}: your part ${part.number} (${nameOf(app.state, part)}) with its region ${letter(pair.j)} ${effect}${reason}.`;
 }
 
 function renderTables(app) {
