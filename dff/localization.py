@@ -16,7 +16,9 @@ from dff import nmf
 from dff.backbones import Backbone
 from dff.factorization import factorize_jointly
 from dff.geometry import Box, check_box, fit_size, grid_extent
+from dff.images import resize
 from dff.parts import Parts
+from dff.refine import refine_mask
 
 THRESHOLD = 0.25  # of a picture's own maximum: docs/evaluation.md
 # Under this share of the heat that the region of interest reaches in the query there is nothing
@@ -117,25 +119,30 @@ def locate(
 
     floor: the heat under which the maximum counts as nothing found.
     """
-    import cv2
-
     canvas = parts.on_picture(heatmap, CANVAS)
     top = float(canvas.max())
     nothing = np.zeros(canvas.shape, bool)
     if top <= 0 or top < floor:
         return Located(heatmap, None, nothing)
-    over = (canvas >= threshold * top).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(over, connectivity=8)
-    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    x, y, w, h = (int(v) for v in stats[best, :4])
-    across, down = parts.width / canvas.shape[1], parts.height / canvas.shape[0]
-    box = (
-        int(np.floor(x * across)),
-        int(np.floor(y * down)),
-        min(parts.width, int(np.ceil((x + w) * across))),
-        min(parts.height, int(np.ceil((y + h) * down))),
+    largest, box = _largest_box(parts, canvas >= threshold * top)
+    return Located(heatmap, box, largest)
+
+
+def refined(found: Located, parts: Parts, picture: np.ndarray) -> Located:
+    """The same with a mask that follows the picture's edges (see `dff.refine`).
+
+    picture: (height, width, 3) uint8, the one of `parts`, at any size. The box becomes the mean of
+    the heat's and that of the mask's largest piece: each is wrong in its own way.
+    """
+    if found.box is None:
+        return found
+    height, width = found.mask.shape
+    mask = refine_mask(
+        resize(picture, width, height), np.maximum(0, parts.on_picture(found.heatmap, CANVAS))
     )
-    return Located(heatmap, box, labels == best)
+    edges = _largest_box(parts, mask)[1]
+    box = tuple(round((a + b) / 2) for a, b in zip(found.box, edges, strict=True))
+    return Located(found.heatmap, (box[0], box[1], box[2], box[3]), mask)
 
 
 def locate_parts(pictures: Sequence[Parts], weights: np.ndarray) -> list[Located]:
@@ -162,12 +169,28 @@ def joint(
     """True joint factorization of pictures, (height, width, 3) uint8 each: one `Parts` each."""
     size = size or backbone.size
     activations = [backbone.activations(picture, size) for picture in pictures]
+    sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
+    return joint_from_activations(
+        activations, sizes, k, stride=backbone.stride, size=size, seed=seed
+    )
+
+
+def joint_from_activations(
+    activations: Sequence[np.ndarray],
+    sizes: Sequence[tuple[int, int]],
+    k: int,
+    *,
+    stride: int,
+    size: int,
+    seed: int = 0,
+) -> list[Parts]:
+    """The same from activations (channels, rows, columns), one a picture of `sizes` (width,
+    height), as a network of that stride gave them at a longest side of `size` pixels."""
     found = []
-    for picture, factors in zip(
-        pictures, factorize_jointly(activations, k, seed=seed), strict=True
+    for factors, (width, height) in zip(
+        factorize_jointly(activations, k, seed=seed), sizes, strict=True
     ):
-        height, width = picture.shape[:2]
-        extent = grid_extent(factors.grid, backbone.stride, fit_size(width, height, size))
+        extent = grid_extent(factors.grid, stride, fit_size(width, height, size))
         found.append(Parts.of(factors, (width, height), extent, None))
     return found
 
@@ -184,12 +207,17 @@ def localize(
     """Where what the user means in `picture` is in each of `targets`, by joint factorization.
 
     picture, targets: (height, width, 3) uint8. box: what is meant, (x0, y0, x1, y1) pixels of
-    `picture`; without one, everything, by energy. Returns one `Located` a target.
+    `picture`; without one, everything, by energy. Returns one `Located` a target, its mask
+    refined along the picture's edges.
     """
     height, width = picture.shape[:2]
     checked = None if box is None else check_box(box, width, height)
     found = joint([picture, *targets], k, backbone, size=size)
-    return locate_parts(found, region_of_interest(found[0], checked))[1:]
+    located = locate_parts(found, region_of_interest(found[0], checked))[1:]
+    return [
+        refined(where, parts, target)
+        for where, parts, target in zip(located, found[1:], targets, strict=True)
+    ]
 
 
 def _share(parts: Parts, heatmap: np.ndarray, box: Box) -> float:
@@ -202,6 +230,24 @@ def _share(parts: Parts, heatmap: np.ndarray, box: Box) -> float:
     x0, y0, x1, y1 = (round(v * scale) for v in box)
     x0, y0 = min(x0, canvas.shape[1] - 1), min(y0, canvas.shape[0] - 1)
     return float(canvas[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].sum()) / total
+
+
+def _largest_box(parts: Parts, mask: np.ndarray) -> tuple[np.ndarray, Box]:
+    """The largest connected piece of a mask that is not empty, and the box around it in pixels of
+    the original."""
+    import cv2
+
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    x, y, w, h = (int(v) for v in stats[best, :4])
+    across, down = parts.width / mask.shape[1], parts.height / mask.shape[0]
+    box = (
+        int(np.floor(x * across)),
+        int(np.floor(y * down)),
+        min(parts.width, int(np.ceil((x + w) * across))),
+        min(parts.height, int(np.ceil((y + h) * down))),
+    )
+    return labels == best, box
 
 
 def _weighted_basis(parts: Parts) -> np.ndarray:
