@@ -1,10 +1,12 @@
 """Where the parts of one picture are in another, and the box around them.
 
-Three ways, cheapest first. *Instant*: each stored factor of a target lights up by its cosine with
-the query's regions. *Joint from stored factors*: one small NMF over the stored bases of the query
-and its results, started from the query's own parts, so that part j keeps its number and colour in
-every picture; no network pass. *Joint*: one NMF over the activations of query and targets
-together (Collins & Süsstrunk, ICIP 2019), the exact form. Measured in docs/evaluation.md.
+Three ways, cheapest first. *Instant*: the stored factors of a target, expressed in the query's own
+parts. (Lit up by their cosine with what is wanted, as in one layer they may be, they point at
+nearly everything once two layers are joined.) *Joint from stored factors*: one small NMF over the
+stored bases of the query and its results, started from the query's own parts, so that part j keeps
+its number and colour in every picture; no network pass. *Joint*: one NMF over the activations of
+query and targets together (Collins & Süsstrunk, ICIP 2019), the exact form. Measured in
+docs/evaluation.md.
 """
 
 from collections.abc import Sequence
@@ -99,7 +101,7 @@ def expressed_in(parts: Parts, basis: np.ndarray) -> Parts:
 
 
 def instant_heatmap(target: Parts, query_basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The instant form: (rows, columns) float32 of the target's grid.
+    """By cosine, for comparison: (rows, columns) float32 of the target's grid.
 
     heat = sum_j heatmap_j * max(0, cos(basis_j, q)), q = the query's parts weighted by the region
     of interest: query_basis (k, channels) unit rows, weights (k,).

@@ -21,6 +21,7 @@ from dff.images import ImageError, read_image
 from dff.index.build import DETAIL_K
 from dff.localization import (
     Located,
+    expressed_in,
     instant_heatmap,
     joint_from_activations,
     locate,
@@ -222,13 +223,24 @@ def _ways(features: Features, k: int) -> dict[str, Way]:
         made = factorize_activations(shown.sight.activations, count)
         return features.parts_of(shown.sight, made.heatmaps, made.basis)
 
-    def instant(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
+    def by_cosine(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
         own = parts(query, k)
         weights = region_of_interest(own, query.box)
         return [
             _found(locate(detail, instant_heatmap(detail, own.basis, weights)))
             for detail in (parts(target, DETAIL_K) for target in targets)
         ]
+
+    def instant(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
+        """As search results are located: the query's parts in the target's stored factors."""
+        own = parts(query, k)
+        weights = region_of_interest(own, query.box)
+        found = []
+        for target in targets:
+            shared = expressed_in(parts(target, DETAIL_K), own.basis)
+            heat = np.tensordot(weights, shared.heatmaps, axes=1).astype(np.float32)
+            found.append(_found(locate(shared, heat)))
+        return found
 
     def joint(query: _Shown, targets: Sequence[_Shown]) -> list[tuple[Located, Parts]]:
         shown = [query, *targets]
@@ -262,7 +274,12 @@ def _ways(features: Features, k: int) -> dict[str, Way]:
     if weights is not None:
         ways["CAM"] = by_heat(lambda q, t: cam(t.sight.activations, weights[of_class(q)]))
         ways["Grad-CAM"] = by_heat(lambda q, t: _grad_cam(features, t, of_class(q)))
-    ways |= {"instant DFF": instant, "joint DFF": joint_plain, DEFAULT_METHOD: joint_refined}
+    ways |= {
+        "DFF by cosine": by_cosine,
+        "instant DFF": instant,
+        "joint DFF": joint_plain,
+        DEFAULT_METHOD: joint_refined,
+    }
     return ways
 
 

@@ -1,172 +1,249 @@
-"""An evaluation as one page that needs nothing else: tables, and the best and worst queries."""
+"""An evaluation as one page that needs nothing else: tables, every query, and what went wrong."""
 
 import base64
+import functools
 import html
 import json
 import os
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from dff.evaluation.retrieval import Answer, Row
+from dff.evaluation.datasets.base import Sample
+from dff.evaluation.retrieval import WATCHED, Answer, Row
 from dff.evaluation.runner import Evaluation
 from dff.images import ImageError, read_image, thumbnail
 
-SHOWN, RESULTS, SIDE = 6, 5, 160
+SHOWN, RESULTS, FAILURES, SIDE = 6, 5, 12, 160
+# Blue and vermilion of Okabe & Ito, lighter on dark; the words and the dashes say the same.
 _STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+:root { color-scheme: light dark; --right: #0072b2; --wrong: #d55e00; --shade: #0072b222; }
+@media (prefers-color-scheme: dark) {
+  :root { --right: #56b4e9; --wrong: #ff9a4d; --shade: #56b4e933; }
+}
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 1rem auto;
+  padding: 0 1rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; }
-th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
-tr.default { font-weight: 700; }
+table { border-collapse: collapse; overflow-wrap: normal; }
+th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8886; }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+tr.default { background: var(--shade); }
+tr.best, .default { font-weight: 700; }
+svg { display: block; width: 100%; height: 9rem; border: 1px solid #8886; }
 .query { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
-figure { margin: 0; width: 10rem; } figcaption { font-size: .85rem; overflow-wrap: anywhere; }
-img { max-width: 100%; border: 4px solid transparent; }
-.right img { border-color: #2b6cb0; } .wrong img { border-color: #e76300; border-style: dashed; }
+figure { margin: 0; width: 8.5rem; }
+figcaption { font-size: .85rem; }
+img { box-sizing: border-box; max-width: 100%; border: 4px solid #8886; }
+.right img { border-color: var(--right); } .right b { color: var(--right); }
+.wrong img { border-color: var(--wrong); border-style: dashed; } .wrong b { color: var(--wrong); }
 """
-_WORDS = (
-    "mAP: how early the right pictures come, on average; 100 is all of them first. "
-    "P@1: how often the first result is right. "
-    "IoU: the overlap of what was found with the truth, over their union; 1 is perfect. "
-    "CorLoc: how often a box's IoU is at least one half."
+_FINDING = (
+    ("AP", "how early one query's right pictures come; 100 is all of them first, percent."),
+    ("mAP", "the mean of AP over all queries."),
+    ("P@1", "how many queries have a right picture in first place, percent."),
+    ("ms, bytes", "time to describe one picture, and what a search keeps of it."),
 )
+_LOCATING = (
+    ("IoU", "what was found and the truth: their overlap over their union; 1 is a perfect fit."),
+    ("CorLoc", "how many boxes have an IoU of at least one half, percent."),
+    ("ms", "time a picture, after the network has seen it."),
+)
+_GONE = "This picture cannot be read any more."
+
+Picture = Callable[[Sample], str]
 
 
 def write_report(found: Evaluation, folder: Path) -> Path:
     """Write report.json and report.html into a folder, each whole or not at all; the latter's path.
 
-    The page holds its pictures as thumbnails, without the metadata of the photos.
+    The page asks nothing of anyone else: its pictures are thumbnails inside it, without the
+    metadata of the photos. Raises ValueError for numbers that JSON cannot hold, OSError for a
+    folder that cannot be written.
     """
+    document = found.document()
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    content = _page(found, document)
     folder.mkdir(parents=True, exist_ok=True)
-    document = json.dumps(found.document(), indent=1, ensure_ascii=False, allow_nan=False)
-    _replace(folder / "report.json", document + "\n")
+    _replace(folder / "report.json", text + "\n")
     page = folder / "report.html"
-    _replace(page, _page(found))
+    _replace(page, content)
     return page
 
 
-def _page(found: Evaluation) -> str:
-    document = found.document()
-    title = f"How well pictures are found: {html.escape(document['dataset'])}"
-    chosen = next((row for row in found.rows if row.default), found.rows[0])
-    crop = "queries cropped to their box" if found.crop else "queries are whole pictures"
+def _page(found: Evaluation, document: dict[str, Any]) -> str:
+    title = html.escape(f"How well pictures are found: {document['dataset']}")
+    crop = "queries are cropped to their box" if found.crop else "queries are not cropped"
     settings = (
-        f"{document['queries']} queries, {document['images']} pictures, {crop}. "
-        f"{found.backbone}:{found.layer}, longest side {found.size} pixels, k = {found.k}."
+        f"{document['queries']} queries, {document['images']} pictures; {crop}. Network "
+        f"{found.backbone}, layer {found.layer}, longest side {found.size} pixels, "
+        f"k = {found.k} parts a picture."
     )
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in found.notes)
+    # A picture is often shown more than once, and decoding is what takes the time.
+    picture = functools.cache(_picture)
+    chosen = next((row for row in found.rows if row.default), next(iter(found.rows), None))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+        "img-src data:; style-src 'unsafe-inline'\">"
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
-        f"<p>{html.escape(settings)}</p><p>{_WORDS}</p>"
-        + (f"<details><summary>Notes ({len(found.notes)})</summary><ul>{notes}</ul></details>")
-        + "<h2>Finding</h2>"
-        + _table(
-            ("descriptor", "whitening", "matching", "dimensions", "mAP", "P@1", "ms", "bytes"),
-            (
-                (
-                    row["default"],
-                    (
-                        row["descriptor"],
-                        row["whitening"],
-                        row["matching"],
-                        row["dimensions"],
-                        f"{row['map']:.1f}",
-                        f"{row['p_at_1']:.1f}",
-                        f"{1000 * row['seconds']:.0f}",
-                        row["bytes"],
-                    ),
-                )
-                for row in sorted(document["rows"], key=lambda row: -row["map"])
-            ),
-        )
-        + _locating(found)
-        + _queries(found, chosen)
+        f"<p>{html.escape(settings)}</p>"
+        + (f"<details><summary>Notes</summary><ul>{notes}</ul></details>" if notes else "")
+        + _finding(document["rows"])
+        + _locating(document["localization"])
+        + (_queries(found, chosen, picture) if chosen is not None and chosen.answers else "")
     )
 
 
-def _locating(found: Evaluation) -> str:
-    if not found.localization:
+def _finding(rows: Sequence[dict[str, Any]]) -> str:
+    """The retrieval table, best first; the best of each descriptor and the default are marked."""
+    tasks = list(rows[0].get("map_by_task", ())) if rows else []
+    lines, seen = [], set()
+    for row in sorted(rows, key=lambda row: -row["map"]):
+        name = row["descriptor"]
+        marks = ["default"] * row["default"] + ["best"] * (name not in seen)
+        seen.add(name)
+        precisions = [_tenth(row["map_by_task"].get(t)) for t in tasks] or [_tenth(row["map"])]
+        spent = f"{1000 * row['seconds']:.0f}"
+        told = ", ".join(f"best of {name}" if mark == "best" else mark for mark in marks)
+        cells = [name, row["whitening"], row["matching"], row["dimensions"], *precisions]
+        lines.append((marks, [*cells, _tenth(row["p_at_1"]), spent, row["bytes"], told]))
+    means = [f"mAP {task}" for task in tasks] or ["mAP"]
+    head = ["descriptor", "whitening", "matching", "dimensions", *means, "P@1", "ms", "bytes", ""]
+    return f"<h2>Finding</h2>{_words(_FINDING)}{_table(head, lines)}"
+
+
+def _locating(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
         return ""
-    rows = (
-        (
-            row.default,
-            (
-                row.method,
-                "" if row.mask_iou is None else f"{row.mask_iou:.3f}",
-                f"{row.box_iou:.3f}",
-                f"{row.corloc:.1f}",
-                f"{1000 * row.seconds:.0f}",
-            ),
-        )
-        for row in found.localization
-    )
-    return "<h2>Locating</h2>" + _table(("method", "mask IoU", "box IoU", "CorLoc", "ms"), rows)
+    lines = []
+    for row in rows:
+        mask = "" if row["mask_iou"] is None else f"{row['mask_iou']:.3f}"
+        spent = f"{1000 * row['seconds']:.0f}"
+        mark = ["default"] if row["default"] else []
+        cells = [row["method"], mask, f"{row['box_iou']:.3f}", _tenth(row["corloc"]), spent]
+        lines.append((mark, [*cells, "".join(mark)]))
+    head = ("method", "mask IoU", "box IoU", "CorLoc", "ms", "")
+    return f"<h2>Locating</h2>{_words(_LOCATING)}{_table(head, lines)}"
 
 
-def _queries(found: Evaluation, row: Row) -> str:
-    """The worst and the best queries of one row, and every query's average precision."""
+def _queries(found: Evaluation, row: Row, picture: Picture) -> str:
+    """Every query of one row of the table, worst first, and pictures of the worst and the best."""
     ordered = sorted(row.answers, key=lambda answer: (answer.precision, answer.query))
-    worst, best = ordered[:SHOWN], ordered[::-1][:SHOWN]
-    name = html.escape(f"{row.descriptor}, whitening {row.whitening}, {row.matching}")
-    all_of_them = _table(
+    worst = ordered[: min(SHOWN, -(-len(ordered) // 2))]
+    best = ordered[::-1][: min(SHOWN, len(ordered) // 2)]  # no query is in both
+    right: dict[int, set[int]] = {}
+    for ask in found.dataset.queries:
+        positives = (int(r) for task in ask.tasks.values() for r in task.positives)
+        right.setdefault(ask.image, set()).update(positives)
+    kind = html.escape(f"{row.descriptor}, whitening {row.whitening}, {row.matching}")
+    images = found.dataset.images
+    table = _table(
         ("query", "AP"),
-        (
-            (False, (found.dataset.images[a.query].name, f"{100 * a.precision:.1f}"))
-            for a in ordered
-        ),
+        (((), (images[a.query].name, _tenth(100 * a.precision))) for a in ordered),
+    )
+    shown = [
+        "".join(_answered(images, answer, right[answer.query], picture) for answer in answers)
+        for answers in (worst, best)
+    ]
+    return (
+        f"<h2>Every query of {kind}</h2>{_chart([100 * a.precision for a in ordered])}"
+        f"<details><summary>The AP of each query</summary>{table}</details>"
+        f"<h2>The worst queries</h2>{shown[0]}"
+        + (f"<h2>The best queries</h2>{shown[1]}" if best else "")
+        + _failures(images, ordered, right, picture)
+    )
+
+
+def _chart(precisions: Sequence[float]) -> str:
+    """Average precisions, ascending and in percent, as steps from left to right."""
+    count, mean = len(precisions), sum(precisions) / len(precisions)
+    steps = "".join(f"V{100 - p:.1f}H{n}" for n, p in enumerate(precisions, start=1))
+    told = (
+        f"AP of {count} queries, worst first: from {precisions[0]:.1f} to {precisions[-1]:.1f}, "
+        f"the middle one {precisions[count // 2]:.1f}, mean {mean:.1f}"
     )
     return (
-        f"<h2>The worst queries of {name}</h2>{_shown(found, worst)}"
-        f"<h2>The best</h2>{_shown(found, best)}"
-        f"<details><summary>Every query</summary>{all_of_them}</details>"
+        f'<svg role="img" aria-label="{told}" viewBox="0 0 {count} 100" preserveAspectRatio="none">'
+        f'<path d="M0 100{steps}V100Z" fill="var(--right)"/><path d="M0 {100 - mean:.1f}H{count}" '
+        'stroke="var(--wrong)" stroke-width="2" stroke-dasharray="6" '
+        f'vector-effect="non-scaling-stroke"/></svg><p>{told} (dashed). '
+        "One step a query; the bottom is 0, the top 100.</p>"
     )
 
 
-def _shown(found: Evaluation, answers: Sequence[Answer]) -> str:
-    images = found.dataset.images
+def _answered(images: Sequence[Sample], answer: Answer, right: set[int], picture: Picture) -> str:
+    told = f"query, AP {100 * answer.precision:.1f}"
+    figures = [_figure(images[answer.query], "query", told, picture)]
+    for place, row in enumerate(answer.results[:RESULTS], start=1):
+        judged = "right" if row in right else "wrong"
+        figures.append(_figure(images[row], judged, f"result {place}: {judged}", picture))
+    return f'<div class="query">{"".join(figures)}</div>'
+
+
+def _failures(
+    images: Sequence[Sample],
+    ordered: Sequence[Answer],
+    right: dict[int, set[int]],
+    picture: Picture,
+) -> str:
+    """What came first where it should not have: the query beside its first, wrong result."""
     blocks = []
-    for answer in answers:
-        asked = next(ask for ask in found.dataset.queries if ask.image == answer.query)
-        right = {int(row) for task in asked.tasks.values() for row in task.positives}
-        figures = [_figure(found, answer.query, "", f"query, AP {100 * answer.precision:.1f}")]
-        for place, row in enumerate(answer.results[:RESULTS], start=1):
-            judged = "right" if row in right else "wrong"
-            label = ", ".join(sorted(images[row].labels))
-            figures.append(_figure(found, row, judged, f"{place}: {judged} {label}"))
-        blocks.append(f'<div class="query">{"".join(figures)}</div>')
-    return "".join(blocks)
+    for answer in ordered:
+        hits = [row in right[answer.query] for row in answer.results]
+        if len(blocks) == FAILURES or not hits or hits[0]:
+            continue
+        first = f"in place {hits.index(True) + 1}" if any(hits) else f"after place {WATCHED}"
+        pair = _figure(images[answer.query], "query", f"query, first right {first}", picture)
+        pair += _figure(images[answer.results[0]], "wrong", "result 1: wrong", picture)
+        blocks.append(f'<div class="query">{pair}</div>')
+    body = "".join(blocks) or "<p>None: the first result of every query is right.</p>"
+    return f"<h2>Failures: a wrong picture came first</h2>{body}"
 
 
-def _figure(found: Evaluation, row: int, kind: str, text: str) -> str:
-    sample = found.dataset.images[row]
-    caption = html.escape(text)
+def _figure(sample: Sample, kind: str, told: str, picture: Picture) -> str:
+    name, labels = html.escape(sample.name), html.escape(", ".join(sorted(sample.labels)))
+    source = picture(sample)
+    seen = f'<img src="{source}" alt="{told}, {name}">' if source else f"<p>{_GONE}</p>"
+    caption = "<br>".join(filter(None, (f"<b>{told}</b>", labels, name)))
+    return f'<figure class="{kind}">{seen}<figcaption>{caption}</figcaption></figure>'
+
+
+def _picture(sample: Sample) -> str:
+    """A thumbnail as an address that holds it, "" where the file cannot be read."""
     try:
         jpeg = thumbnail(read_image(sample.path), SIDE)
-        source = "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-        picture = f'<img src="{source}" alt="{caption}">'
     except (ImageError, OSError):
-        picture = "<p>The picture is no longer there.</p>"
-    name = html.escape(sample.name)
-    return f'<figure class="{kind}">{picture}<figcaption>{caption}<br>{name}</figcaption></figure>'
+        return ""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def _table(head: Sequence[str], rows: Iterable[tuple[bool, Sequence[object]]]) -> str:
-    top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+def _words(explained: Sequence[tuple[str, str]]) -> str:
+    lines = (f"<li><b>{word}</b>: {html.escape(meaning)}</li>" for word, meaning in explained)
+    return f"<ul>{''.join(lines)}</ul>"
+
+
+def _table(head: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[object]]]) -> str:
+    """rows: (classes, cells)."""
+    top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
     lines = []
-    for default, cells in rows:
+    for classes, cells in rows:
         body = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-        lines.append(f'<tr class="{"default" if default else ""}">{body}</tr>')
+        lines.append(f'<tr class="{" ".join(classes)}">{body}</tr>')
     return f'<div class="wide"><table><tr>{top}</tr>{"".join(lines)}</table></div>'
+
+
+def _tenth(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _replace(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        # A file name that is not UTF-8 has characters that cannot be written as they are.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

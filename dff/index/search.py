@@ -39,7 +39,6 @@ from dff.localization import (
     FLOOR,
     Located,
     expressed_in,
-    instant_heatmap,
     locate,
     region_of_interest,
 )
@@ -365,15 +364,15 @@ class Index:
 
     def found_in(self, query: Query, row: int, weights: np.ndarray | None = None) -> Located:
         """The instant location of the query's parts in a picture."""
-        target = self.detail(row)
+        found = self.found_parts(query, row)
         interest = region_of_interest(query.parts)
         if query.box is None:  # what both pictures hold: docs/evaluation.md
-            interest = interest * self.found_parts(query, row).energy
+            interest = interest * found.energy
         if weights is not None and len(weights) == query.parts.k:
             interest = interest * weights
-        own = instant_heatmap(query.parts, query.parts.basis, interest)
-        heat = instant_heatmap(target, query.parts.basis, interest)
-        return locate(target, heat, floor=FLOOR * float(own.max()))
+        own = np.tensordot(interest, query.parts.heatmaps, axes=1)
+        heat = np.tensordot(interest, found.heatmaps, axes=1).astype(np.float32)
+        return locate(found, heat, floor=FLOOR * float(own.max()))
 
     def found_parts(self, query: Query, row: int) -> Parts:
         """The query's parts in a picture of the index, each with its own heatmap."""
