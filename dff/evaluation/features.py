@@ -92,6 +92,12 @@ class Features:
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
+def within(box: Box, size: tuple[int, int]) -> Box:
+    """A box clipped to a picture of (width, height): drawn by hand, some reach past the border."""
+    x0, y0, x1, y1 = box
+    return max(0, x0), max(0, y0), min(size[0], x1), min(size[1], y1)
+
+
 def mask_box(mask: np.ndarray) -> Box | None:
     """The box around a mask (height, width) bool; None around nothing."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

@@ -16,22 +16,22 @@ from dff.evaluation.runner import Evaluation
 from dff.images import ImageError, read_image, thumbnail
 
 SHOWN, RESULTS, FAILURES, SIDE = 6, 5, 12, 160
-# Blue and vermilion of Okabe & Ito, lighter on dark; the words and the dashes say the same.
+# Blue and vermilion after Okabe & Ito, dark enough for text; words and dashes say the same.
 _STYLE = """
-:root { color-scheme: light dark; --right: #0072b2; --wrong: #d55e00; --shade: #0072b222; }
+:root { color-scheme: light dark; --right: #0072b2; --wrong: #b34700; --shade: #0072b222; }
 @media (prefers-color-scheme: dark) {
   :root { --right: #56b4e9; --wrong: #ff9a4d; --shade: #56b4e933; }
 }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 1rem auto;
   padding: 0 1rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; overflow-wrap: normal; }
+table { border-collapse: collapse; white-space: nowrap; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8886; }
 th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
 tr.default { background: var(--shade); }
 tr.best, .default { font-weight: 700; }
 svg { display: block; width: 100%; height: 9rem; border: 1px solid #8886; }
-.query { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
+.results { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
 figure { margin: 0; width: 8.5rem; }
 figcaption { font-size: .85rem; }
 img { box-sizing: border-box; max-width: 100%; border: 4px solid #8886; }
@@ -180,7 +180,7 @@ def _answered(images: Sequence[Sample], answer: Answer, right: set[int], picture
     for place, row in enumerate(answer.results[:RESULTS], start=1):
         judged = "right" if row in right else "wrong"
         figures.append(_figure(images[row], judged, f"result {place}: {judged}", picture))
-    return f'<div class="query">{"".join(figures)}</div>'
+    return f'<div class="results">{"".join(figures)}</div>'
 
 
 def _failures(
@@ -190,7 +190,7 @@ def _failures(
     picture: Picture,
 ) -> str:
     """What came first where it should not have: the query beside its first, wrong result."""
-    blocks = []
+    blocks: list[str] = []
     for answer in ordered:
         hits = [row in right[answer.query] for row in answer.results]
         if len(blocks) == FAILURES or not hits or hits[0]:
@@ -198,7 +198,7 @@ def _failures(
         first = f"in place {hits.index(True) + 1}" if any(hits) else f"after place {WATCHED}"
         pair = _figure(images[answer.query], "query", f"query, first right {first}", picture)
         pair += _figure(images[answer.results[0]], "wrong", "result 1: wrong", picture)
-        blocks.append(f'<div class="query">{pair}</div>')
+        blocks.append(f'<div class="results">{pair}</div>')
     body = "".join(blocks) or "<p>None: the first result of every query is right.</p>"
     return f"<h2>Failures: a wrong picture came first</h2>{body}"
 

@@ -19,7 +19,7 @@ from dff.descriptors import (
     needs_classifier,
 )
 from dff.evaluation.datasets.base import Dataset
-from dff.evaluation.features import Features, Sight
+from dff.evaluation.features import Features, Sight, within
 from dff.evaluation.protocols import (
     AVERAGE_PRECISION,
     Relevance,
@@ -81,7 +81,7 @@ class Described:
 def choose(names: Sequence[str], has_classifier: bool) -> tuple[list[str], list[str]]:
     """Which descriptors to run, and sentences on those that cannot. "all" is every one.
 
-    Raises ValueError for an unknown name.
+    Raises ValueError for an unknown name, and if none of them can run.
     """
     known = [*families(), *learned()]
     wanted = known if "all" in names else list(dict.fromkeys(names))
@@ -90,6 +90,8 @@ def choose(names: Sequence[str], has_classifier: bool) -> tuple[list[str], list[
     able = [name for name in wanted if has_classifier or not needs_classifier(name)]
     without = [name for name in wanted if name not in able]
     notes = [f"{', '.join(without)} left out: this layer has no classifier"] if without else []
+    if not able:
+        raise ValueError(f"descriptors: expected one that this layer can, got {', '.join(wanted)}")
     return able, notes
 
 
@@ -140,7 +142,8 @@ def describe_all(
     if crop:
         for place, ask in enumerate(dataset.queries):
             if ask.box is not None and ask.image in readable:
-                seen = view(features.see(dataset.images[ask.image].path, ask.box))
+                path = dataset.images[ask.image].path
+                seen = view(features.see(path, within(ask.box, features.see(path).size)))
                 for name in names:
                     found[name].asked[place] = functions[name](seen).stored()
             tell("cropped queries", place + 1, len(dataset.queries))
@@ -149,10 +152,15 @@ def describe_all(
 
 
 def rows_of(dataset: Dataset, described: Described, *, tell: Tell) -> Iterator[Row]:
-    """The table's rows of one descriptor: each whitening, each matching."""
+    """The table's rows of one descriptor: each whitening, each matching.
+
+    A task that no query could be asked has no mean. Raises ValueError if that is all of them.
+    """
     database = np.array([r for r in dataset.database if described.pictures[int(r)] is not None])
     own = [described.pictures[int(row)] for row in database]
     stacked = [regions for regions in own if regions is not None]
+    if not stacked:
+        raise ValueError(f"{dataset.name}: expected pictures to search, none could be read")
     counts = np.array([len(regions.weights) for regions in stacked])
     vectors = np.concatenate([regions.vectors for regions in stacked])
     few = len(database) < FEWEST_TO_WHITEN
@@ -163,6 +171,11 @@ def rows_of(dataset: Dataset, described: Described, *, tell: Tell) -> Iterator[R
         searched = _Searched(database, stacked, counts, whitening)
         for matching in matchings:
             answers, precisions, firsts = _ask(dataset, described, searched, matching)
+            if not answers:
+                raise ValueError(
+                    f"{dataset.name}: expected queries and something relevant to them, none of "
+                    "these pictures could be read"
+                )
             wide = searched.regions.shape[1]
             yield Row(
                 descriptor=described.name,
@@ -170,7 +183,7 @@ def rows_of(dataset: Dataset, described: Described, *, tell: Tell) -> Iterator[R
                 matching=matching,
                 dimensions=wide,
                 regions=float(counts.mean()),
-                mean_precisions={t: 100 * float(np.mean(p)) for t, p in precisions.items()},
+                mean_precisions={t: 100 * float(np.mean(p)) for t, p in precisions.items() if p},
                 first=100 * float(np.mean(firsts)),
                 seconds=described.seconds,
                 bytes=round(4 * wide * (float(counts.mean()) if matching == "regions" else 1)),

@@ -1,6 +1,7 @@
-"""The evaluation: its runner, its tables and its report, on drawn pictures."""
+"""The evaluation: its runner, its tables and its command, on drawn pictures."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,7 @@ from dff.evaluation.datasets import open_dataset
 from dff.evaluation.datasets.base import Dataset, Sample, asks_by_label, assemble
 from dff.evaluation.features import Features, mask_box
 from dff.evaluation.locating import draws, locate_all
-from dff.evaluation.report import write_report
-from dff.evaluation.retrieval import Described, choose, rows_of
+from dff.evaluation.retrieval import Described, choose, describe_all, rows_of
 from dff.evaluation.runner import evaluate
 
 SIZE = 128
@@ -102,12 +102,54 @@ def test_a_picture_that_cannot_be_read_is_left_out_and_named(photos, features, t
     assert len(run.rows[0].answers) == 12
 
 
+def test_what_cannot_be_read_does_not_become_nan():
+    dataset, described = planted(["a", "a", "b", "b"], [[1, 0], [2, 0], [0, 3], [0.8, 0.6]])
+    with pytest.raises(ValueError, match="planted: expected pictures to search, none"):
+        next(rows_of(dataset, replace(described, pictures=[None] * 4), tell=quiet))
+    one_each = [described.pictures[0], None, described.pictures[2], None]
+    with pytest.raises(ValueError, match="planted: expected queries and something relevant"):
+        next(rows_of(dataset, replace(described, pictures=one_each), tell=quiet))
+    # A task that nobody asks is not a mean of nothing.
+    (row,) = rows_of(replace(dataset, tasks=("all", "hard")), described, tell=quiet)
+    assert list(row.mean_precisions) == ["all"]
+
+
+def test_what_else_a_target_holds_costs_nothing_region_by_region():
+    # Query 0 is x alone. 1 holds x and y: 1 by its best region, 0.707 by their sum; 2 is
+    # (0.8, 0.6): 0.8 either way; 3 is y: 0. So 1, the right one, is first only by regions.
+    own = [[[1, 0]], [[1, 0], [0, 1]], [[0.8, 0.6]], [[0, 1]]]
+    dataset, described = planted(["a", "a", "b", "b"], [[1, 0]] * 4)
+    pictures = [Regions(np.array(v, np.float32), np.ones(len(v), np.float32)) for v in own]
+    several = replace(described, pictures=pictures)
+    rows = {row.matching: row for row in rows_of(dataset, several, tell=quiet)}
+    firsts = {matching: row.answers[0] for matching, row in rows.items()}
+    assert (firsts["vector"].results, firsts["vector"].precision) == ((2, 1, 3), 0.5)
+    assert (firsts["regions"].results, firsts["regions"].precision) == ((1, 2, 3), 1.0)
+    # Two numbers of four bytes: a sum a picture, or five regions in four pictures.
+    assert (rows["vector"].regions, rows["vector"].bytes, rows["regions"].bytes) == (1.25, 8, 10)
+
+
+def test_a_box_that_reaches_past_the_border_is_clipped(photos, features):
+    dataset = open_dataset(photos)
+    made = []
+    for box in ((-3, 20, 80, 125), (0, 20, 80, 120)):
+        asks = (replace(dataset.queries[0], box=box), *dataset.queries[1:])
+        boxed = replace(dataset, queries=asks)
+        (gem,), notes = describe_all(boxed, features, ["gem"], k=4, crop=True, tell=quiet)
+        assert notes == [] and gem.asked[1:] == [None] * 11
+        made.append(gem.asked[0].vectors)
+    np.testing.assert_array_equal(*made)
+    assert not np.allclose(made[0], gem.pictures[dataset.queries[0].image].vectors)
+
+
 def test_only_known_descriptors_and_those_that_the_layer_can():
     with pytest.raises(ValueError, match=r"descriptors: expected all or some of dff, .*'nix'"):
         choose(["dff", "nix"], True)
     names, notes = choose(["all"], False)
     assert "dff_gem" in names and "cam" not in names
     assert len(notes) == 1 and "cam" in notes[0] and "no classifier" in notes[0]
+    with pytest.raises(ValueError, match="expected one that this layer can, got cam"):
+        choose(["cam"], False)
 
 
 # --- locating ------------------------------------------------------------------------------
@@ -162,28 +204,7 @@ def test_the_box_around_a_mask():
     assert mask_box(mask) == (2, 1, 6, 3)
 
 
-# --- the report, the command ---------------------------------------------------------------
-
-
-def test_the_report_needs_nothing_else_and_escapes_names(found, tmp_path):
-    page = write_report(found, tmp_path / "report")
-    text = page.read_text(encoding="utf-8")
-    assert json.loads((page.parent / "report.json").read_text()) == found.document()
-    assert text.count("data:image/jpeg;base64,") == 2 * 6 * (1 + 5)
-    assert "http" not in text.replace("http-equiv", "")
-    assert text.count('<tr class="default">') == 1
-    worst, best = text.index("The worst queries"), text.index("<h2>The best")
-    assert worst < best
-
-    hostile = Sample(Path("/nowhere/x.png"), '<b onload="x">', frozenset(["<i>"]))
-    images = (hostile, *found.dataset.images[1:])
-    changed = Dataset(
-        "<script>", "finite", images, found.dataset.queries, found.dataset.database, ("all",), {}
-    )
-    object.__setattr__(found, "dataset", changed)
-    text = write_report(found, tmp_path / "hostile").read_text(encoding="utf-8")
-    assert "<script>" not in text and "<b onload" not in text and "<i>" not in text
-    assert "The picture is no longer there." in text
+# --- the command -------------------------------------------------------------------------
 
 
 def test_the_command_prints_one_document(photos, backbone, features, tmp_path, monkeypatch, capsys):
@@ -191,11 +212,17 @@ def test_the_command_prints_one_document(photos, backbone, features, tmp_path, m
     options = ["--descriptors", "dff,gem", "--size", str(SIZE), "--cache", str(features.folder)]
     arguments = ["evaluate", str(photos), *options, "--json", "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
-    document = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1 and "report.html" in err
+    document = json.loads(out)
     assert {row["descriptor"] for row in document["rows"]} == {"dff", "gem"}
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["report.html", "report.json"]
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == document
     assert main(["evaluate", str(photos), *options]) == 0
     assert "mAP" in capsys.readouterr().out
+    assert main(["evaluate", str(photos), *options[2:], "--descriptors", "nix"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "descriptors: expected" in err and err.count("\n") == 1
 
 
 def test_a_wrong_dataset_is_one_line(tmp_path, capsys):
