@@ -5,7 +5,7 @@ Unlike cutting a network, this works for every one of them and keeps the names o
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -38,9 +38,8 @@ def running(to_the_end: bool = False) -> Iterator[Pass]:
     made = Pass(to_the_end)
     token = _RUNNING.set(made)
     try:
-        yield made
-    except Reached:
-        pass
+        with suppress(Reached):
+            yield made
     finally:
         _RUNNING.reset(token)
 

@@ -25,6 +25,20 @@ def complain(message: str) -> None:
     print("dff:", " ".join(message.split()), file=sys.stderr)
 
 
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """--backbone, --k and --size, as every command has them that runs a network."""
+    parser.add_argument(
+        "--backbone",
+        metavar="NAME[:LAYER]",
+        default="efficientnet_lite0",
+        help="network and layer (efficientnet_lite0:block6+last)",
+    )
+    parser.add_argument("--k", type=parts_count, default=4, help="parts a picture, 1 to 10 (4)")
+    parser.add_argument(
+        "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
+    )
+
+
 def parts_count(text: str) -> int:
     """The type of --k."""
     return _whole(text, 1, 10, "from 1 to 10")

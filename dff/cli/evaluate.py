@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dff.cli.common import parts_count, pixels, print_json, print_table
+from dff.cli.common import add_network_options, print_json, print_table
 from dff.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ def add_to(commands: Any) -> None:
         "revisited versions (.json) or Holidays",
     )
     parser.add_argument("--descriptors", metavar="all|dff,rmac,...", default="all", help="(all)")
-    parser.add_argument(
-        "--backbone",
-        metavar="NAME[:LAYER]",
-        default="efficientnet_lite0",
-        help="network and layer (efficientnet_lite0:block6+last)",
-    )
-    parser.add_argument("--k", type=parts_count, default=4, help="parts a picture, 1 to 10 (4)")
-    parser.add_argument(
-        "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
-    )
+    add_network_options(parser)
     parser.add_argument("--crop", action="store_true", help="crop queries to their box")
     parser.add_argument(
         "--cache", metavar="FOLDER", type=Path, help="where activations are kept (the user's cache)"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dff.cli.common import parts_count, pixels, print_json, print_table, seed
+from dff.cli.common import add_network_options, print_json, print_table, seed
 from dff.nmf import SOLVERS
 from dff.threads import use_all_cores
 
@@ -23,16 +23,7 @@ def add_to(commands: Any) -> None:
         "factorize", help="find the parts of a picture", description="Find the parts of a picture."
     )
     parser.add_argument("image", metavar="IMAGE", type=Path)
-    parser.add_argument("--k", type=parts_count, default=4, help="number of parts, 1 to 10 (4)")
-    parser.add_argument(
-        "--backbone",
-        metavar="NAME[:LAYER]",
-        default="efficientnet_lite0",
-        help="network and layer (efficientnet_lite0:block6+last)",
-    )
-    parser.add_argument(
-        "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
-    )
+    add_network_options(parser)
     parser.add_argument(
         "--solver",
         choices=tuple(SOLVERS),

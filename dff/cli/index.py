@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dff.cli.common import (
+    add_network_options,
     complain,
-    parts_count,
-    pixels,
     print_json,
     print_table,
 )
@@ -38,21 +37,12 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder, with all below it")
     parser.add_argument("--out", metavar="INDEX", type=Path, required=True, help="the index folder")
-    parser.add_argument(
-        "--backbone",
-        metavar="NAME[:LAYER]",
-        default="efficientnet_lite0",
-        help="network and layer (efficientnet_lite0:block6+last)",
-    )
-    parser.add_argument("--k", type=parts_count, default=4, help="parts a picture, 1 to 10 (4)")
+    add_network_options(parser)
     parser.add_argument(
         "--descriptors",
         metavar="dff,rmac,...",
         default=DEFAULT_DESCRIPTOR,
         help=f"what pictures are found by ({DEFAULT_DESCRIPTOR})",
-    )
-    parser.add_argument(
-        "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
     )
     parser.add_argument(
         "--whitening",
