@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dff.backbones.ending import end_at, running
-from dff.backbones.networks import DEFAULT_NAME, Network, build_network, reason
+from dff.backbones.networks import Network, build_network
 from dff.backbones.taps import Probe, Tap, probe
+from dff.backbones.weights import DEFAULT_NAME, reason
 from dff.descriptors.base import View
 from dff.geometry import fit_size
 from dff.images import check_picture, resize
@@ -35,10 +36,11 @@ def load_backbone(
 
     name: "efficientnet_lite0" (weights bundled), else a classification network of torchvision or,
         failing that, of timm ("resnet50", "resnet18.a1_in1k"). "NAME:LAYER" names the layer too.
-    layer: a module's name in the network, such as "features.29" of vgg16; of efficientnet_lite0
-        also "block5", "block6" and "last". `Backbone.taps` lists those that can be factorized.
-        Layers of one stride can be joined, "block6+last": their channels stand one after another,
-        each layer divided by its usual strength where the preset knows it.
+    layer: a module's name in the network, such as "layer4" of resnet50; of efficientnet_lite0
+        also "block5", "block6" and "last", of vgg16 "relu5_3" and others of papers' names.
+        `Backbone.taps` lists those that can be factorized. Layers of one stride can be joined,
+        "block6+last": their channels stand one after another, each layer divided by its usual
+        strength where the preset knows it.
         Default: the preset's ("block6+last" of efficientnet_lite0), else of the coarsest ones the
         widest, which in most networks is the last.
     pretrained: False gives random weights, drawn from `seed`, and needs no network connection.

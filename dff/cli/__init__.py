@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from dff.cli import app, evaluate, factorize, index, search
+from dff.cli import app, doctor, evaluate, factorize, index, search
 from dff.cli.common import Parser, complain
 from dff.threads import prepare
 
@@ -53,6 +53,6 @@ def build_parser() -> Parser:
         "them, where in those pictures they are, and what each pair adds to the score.",
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (factorize, index, search, evaluate, app):
+    for command in (factorize, index, search, evaluate, app, doctor):
         command.add_to(commands)
     return parser

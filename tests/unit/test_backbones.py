@@ -1,5 +1,6 @@
 """Taps, truncation, classifier, weights; all weights random but those of EfficientNet-Lite0."""
 
+import hashlib
 import importlib
 import random
 import subprocess
@@ -17,14 +18,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from torch import nn
 
 from dff.backbones import Backbone, Tap, WeightsUnavailable, load_backbone
-from dff.backbones.networks import (
-    LITE0_PACKAGE,
-    LITE0_SCALES,
-    Network,
-    build_network,
-    load_in_order,
-)
+from dff.backbones.networks import LITE0_SCALES, VGG16_LAYERS, Network, build_network, load_in_order
 from dff.backbones.taps import probe
+from dff.backbones.weights import LITE0_PACKAGE, find_weights
 from dff.geometry import fit_size
 from dff.images import resize
 from dff.saliency import cam, grad_cam, top_classes
@@ -180,7 +176,7 @@ def full_pass(
         (LITE0, "last", "bn2", 1280, (3, 4), True),
         (LITE0, "block6", "blocks.6.0.bn1", 1152, (3, 4), True),
         (LITE0, "block5", "blocks.5.0.bn1", 672, (6, 8), True),
-        ("vgg16", "features.29", "features.29", 512, (5, 8), False),
+        ("vgg16", "relu5_3", "features.29", 512, (5, 8), False),
         ("resnet50", "layer4", "layer4", 2048, (3, 4), False),
         ("resnet18.a1_in1k", "layer4", "layer4", 512, (3, 4), False),
         ("mobilenet_v3_small", "features.2.block.0", "features.2.block.0", 72, (23, 32), False),
@@ -214,6 +210,7 @@ def test_ends_at_the_layer_as_a_hook_sees_it_and_classifies_like_the_network(
 @pytest.mark.parametrize(
     ("name", "layer", "channels"),
     [
+        ("resnet101", "layer4", 2048),
         ("resnet18.a1_in1k", "layer4", 512),  # untrained, its last blocks give the same values
         ("inception_v3", "Mixed_7c", 2048),  # unpadded: the grid is smaller than size / stride
         ("densenet121", "features.denseblock4.denselayer16.relu1", 992),
@@ -222,6 +219,43 @@ def test_ends_at_the_layer_as_a_hook_sees_it_and_classifies_like_the_network(
 def test_the_default_layer_is_the_last_whole_one(name: str, layer: str, channels: int):
     backbone = load_backbone(name, pretrained=False)
     assert (backbone.layer, backbone.channels, backbone.stride) == (layer, channels, 32)
+
+
+@pytest.fixture(scope="module")
+def vgg16() -> Backbone:
+    return load_backbone("vgg16", pretrained=False)
+
+
+def test_vgg16_has_papers_names_and_ends_before_the_last_pool(vgg16: Backbone):
+    assert (vgg16.layer, vgg16.channels, vgg16.stride) == ("relu5_3", 512, 16)
+    assert vgg16.activations(picture(1), SIZE).shape == (512, 5, 8)
+    assert (vgg16.mean, vgg16.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert vgg16.class_weights is None  # three linear layers: no class activation maps
+    taps = {tap.name: tap for tap in vgg16.taps}
+    assert [(taps[name].channels, taps[name].stride) for name in VGG16_LAYERS] == [
+        (256, 4), (512, 8), (512, 16), (512, 16), (512, 16), (512, 32),
+    ]  # fmt: skip
+    joined = load_backbone("vgg16:relu5_3+relu5_2", pretrained=False)
+    assert (joined.layer, joined.blocks) == ("relu5_2+relu5_3", (512, 512))
+    alone = vgg16.activations(picture(1), 64)
+    assert alone.max() > 0
+    both = joined.activations(picture(1), 64)
+    np.testing.assert_allclose(both[512:], alone, rtol=1e-4, atol=1e-4 * alone.max())
+
+
+def test_resnet50s_blocks_join_and_only_the_last_has_the_classifier():
+    joined = load_backbone("resnet50:layer4.1+layer4", pretrained=False)
+    assert (joined.layer, joined.blocks, joined.stride) == ("layer4.1+layer4", (2048, 2048), 32)
+    assert joined.class_weights is not None and joined.class_weights.shape == (1000, 4096)
+    assert not joined.class_weights[:, :2048].any() and joined.class_weights[:, 2048:].any()
+    with pytest.raises(ValueError, match="one stride, got layer3: 16, layer4: 32"):
+        load_backbone("resnet50:layer3+layer4", pretrained=False)
+
+
+def test_vgg16_has_grad_cam_though_no_cam(vgg16: Backbone):
+    maps, gradient, _ = vgg16.gradient(picture(1), 5, SIZE)
+    assert maps.shape == gradient.shape == (512, 5, 8) and abs(gradient).max() > 0
+    assert grad_cam(maps, gradient).shape == (5, 8)
 
 
 def test_the_rest_of_the_network_does_not_run(tiny: Network):
@@ -704,7 +738,39 @@ def test_networks_built_at_once_do_not_share_random_numbers():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_torchvision_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("name", "file", "sha256"),
+    [
+        ("vgg16", "vgg16-397923af.pth", "397923af"),
+        ("resnet50", "resnet50-0676ba61.pth", "0676ba61"),
+        ("resnet101", "resnet101-63fe2227.pth", "63fe2227"),
+    ],
+)
+def test_where_torchvisions_weights_lie(
+    name: str, file: str, sha256: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    found = find_weights(name)
+    assert found.file == tmp_path / "hub" / "checkpoints" / file
+    assert found.sha256 == sha256 and found.origin.endswith("IMAGENET1K_V1")
+
+
+def test_where_the_other_weights_lie(monkeypatch: pytest.MonkeyPatch):
+    found = find_weights(LITE0)
+    assert found.file is not None and found.file.is_file()
+    assert hashlib.sha256(found.file.read_bytes()).hexdigest().startswith(found.sha256)
+    assert (len(found.sha256), found.licence) == (8, "Apache-2.0")
+    timms = find_weights("resnet18.a1_in1k")
+    assert (timms.file, timms.sha256, timms.licence) == (None, "", "apache-2.0")
+    with pytest.raises(WeightsUnavailable, match="timm publishes no weights for nf_resnet26"):
+        find_weights("nf_resnet26")
+    with pytest.raises(ValueError, match="close names: .*resnet50"):
+        find_weights("resnte50")
+
+
+def test_torchvision_offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
     def offline(*_: object, **__: object) -> None:
         raise urllib.error.URLError("Name or service not known")
 
@@ -714,6 +780,8 @@ def test_torchvision_offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         load_backbone("resnet18")
     message = str(caught.value)
     assert "weights of resnet18" in message
+    out, err = capsys.readouterr()
+    assert out == "" and "Downloading" in err  # stdout may be one JSON document
     assert "torchvision" in message
     assert "URLError" in message
     assert f"put resnet18-f37072fd.pth into {tmp_path / 'hub' / 'checkpoints'}" in message
