@@ -13,11 +13,14 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from dff.app.colours import chain_colours
+from dff.backbones import Backbone
+from dff.deletion import heats_on_picture, hidden, own_pixels
 from dff.geometry import Box
-from dff.images import file_sha256
+from dff.images import file_sha256, read_image
 from dff.index import Index, Query
 from dff.index.query import Seen
 from dff.threads import use_all_cores
@@ -137,6 +140,40 @@ class Engine:
 
         seen: Seen = self._seen.get((source.sha256, box), run)
         return seen
+
+    def pixels(self, source: "Source") -> np.ndarray:
+        """The picture itself; ValueError, for the page, where its photo is not there."""
+        if source.row is not None and self.index.photo_path(source.row) is None:
+            raise ValueError(
+                f"The photo {self.index.pictures[source.row].path} is not beside the index, and "
+                "its pixels are needed: upload it, or start the dashboard where the photos are."
+            )
+        data = source.read(self.index)
+        return read_image(data, source.name if isinstance(data, bytes) else None)
+
+    def activations(self, backbone: Backbone, picture: np.ndarray) -> np.ndarray:
+        """One pass of any network over a picture that is not kept, in turn with the others."""
+        with self._turn:
+            return backbone.activations(picture)
+
+    def without(self, source: "Source", query: Query, part: int) -> Query:
+        """The query with one of its parts hidden, described anew. Runs the network, once.
+
+        part: from 0. The other parts are found anew too, and carry other numbers. Waits for the
+        network. Raises ValueError if that or the photo is not there.
+        """
+        k, box = query.parts.k, query.box
+
+        def run() -> Query:
+            mask = own_pixels(heats_on_picture(query.parts))[part]
+            altered = hidden(self.pixels(source), mask)
+            self.wait()
+            with self._turn:
+                seen = self.index.see(altered, box=box, name=source.name)
+            return self.index.described_as_query(seen, k, query.descriptor, query.matching)
+
+        kind = (query.descriptor, query.matching)
+        return self._query((source.sha256, k, box, kind, "without", part), run)
 
     def colours(self, source: "Source", k: int, box: Box | None) -> tuple[int, ...]:
         """One colour index a part, so that a part keeps its colour when k changes.

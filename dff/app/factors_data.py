@@ -150,6 +150,11 @@ def quality_by_k(found: Mapping[int, Factorization]) -> list[Record]:
     return rows
 
 
+def minimised(solver: str) -> str:
+    """What a solver's error curve holds, in words."""
+    return "divergence per unit of activation" if solver == "kl" else "relative error"
+
+
 def convergence(error_curve: np.ndarray) -> list[Record]:
     """One record an iteration; iteration 0 is the start."""
     return [{"iteration": i, "error": float(error)} for i, error in enumerate(error_curve)]

@@ -145,12 +145,13 @@ def _charts(lab: Microscope, slide: Slide, view: View, factors: Factorization) -
             _quality(lab, slide, view)
         with grid.cell():
             st.markdown("**Convergence**")
-            st.caption(f"Relative error by iteration ({view.recipe.solver})")
+            measure = factors_data.minimised(view.recipe.solver)
+            st.caption(f"{measure[:1].upper()}{measure[1:]} by iteration ({view.recipe.solver})")
             curve = factors_data.convergence(factors.error_curve)
             st.altair_chart(
-                charts.convergence_chart(curve),
+                charts.convergence_chart(curve, measure),
                 key="convergence",
-                alt=f"The relative error falls from {curve[0]['error']:.3f} to "
+                alt=f"The {measure} falls from {curve[0]['error']:.3f} to "
                 f"{curve[-1]['error']:.3f} in {factors.iterations} iterations",
             )
         with grid.cell():

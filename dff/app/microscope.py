@@ -59,10 +59,15 @@ class Slide:
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of a network, in order of depth, and the one that is chosen by default."""
+    """The layers of a network, in order of depth, and the one that is chosen by default.
+
+    Layers that the default or the index joins are there too, as one, at the end. own: the index's
+    own layer, None where the network is another.
+    """
 
     taps: tuple[Tap, ...]
     default: str
+    own: str | None
 
 
 class Microscope:
@@ -86,7 +91,12 @@ class Microscope:
         """The layers of a network that can be factorized; loads it the first time."""
         if name not in self._layers:
             backbone = self.network(name)
-            self._layers[name] = Layers(backbone.taps, backbone.layer)
+            taps = backbone.taps
+            if backbone.layer not in (tap.name for tap in taps):
+                taps = (*taps, Tap(backbone.layer, backbone.channels, backbone.stride))
+            settings = self.engine.index.settings
+            same = name == settings.backbone and self.engine.problem is None
+            self._layers[name] = Layers(taps, backbone.layer, settings.layer if same else None)
         return self._layers[name]
 
     def network(self, name: str, layer: str | None = None) -> Backbone:
@@ -131,7 +141,7 @@ class Microscope:
         picture, size = self.picture(source)
         key = (source.sha256, name, layer)
         activations: np.ndarray = self._activations.get(key, lambda: self._run(source, backbone))
-        input_size = fit_size(*size, backbone.size)
+        input_size = fit_size(*size, self._size(backbone))
         grid = (activations.shape[1], activations.shape[2])
         extent = grid_extent(grid, backbone.stride, input_size)
         return Slide(key, picture, size, input_size, activations, extent, backbone)
@@ -197,11 +207,16 @@ class Microscope:
 
     def _run(self, source: Source, backbone: Backbone) -> np.ndarray:
         settings = self.engine.index.settings
-        own = (settings.backbone, settings.layer, settings.size)
-        if (backbone.name, backbone.layer, backbone.size) == own:
+        own = (backbone.name, backbone.layer) == (settings.backbone, settings.layer)
+        if own and self.engine.problem is None:
             return self.engine.seen(source, None).activations
         with self._turn:
-            return backbone.activations(_read(self.engine, source))
+            return backbone.activations(_read(self.engine, source), self._size(backbone))
+
+    def _size(self, backbone: Backbone) -> int:
+        """The longest side of the network's input: the index's, whose layers are comparable."""
+        settings = self.engine.index.settings
+        return settings.size if backbone.name == settings.backbone else backbone.size
 
 
 def _read(engine: Engine, source: Source) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Lab, Factors as a user meets it, without a browser."""
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dff.app import microscope
+from dff.app.engine import Source, engine
+from dff.app.microscope import Recipe
 from dff.backbones import WeightsUnavailable, load_backbone
 from dff.index import Index
 
@@ -58,10 +61,10 @@ def test_k_changes_what_is_shown(open_page):
 
 def test_the_layer_changes_what_is_shown(open_page):
     at = open_page()
-    assert at.selectbox(key="layer").value == "last"
+    assert at.selectbox(key="layer").value == "block6+last"
     before = texts(at)
     checked(at.selectbox(key="layer").set_value("block6").run())
-    assert "1152 channels" in texts(at) and "1280 channels" in before
+    assert "1152 channels" in texts(at) and "2432 channels" in before
     assert "looks like:" not in texts(at)  # the classifier does not read this layer
     assert at.query_params["layer"] == "block6"
 
@@ -81,7 +84,7 @@ def test_hostile_addresses_fall_back(open_page, view):
         picture="<script>", view=view,
     )  # fmt: skip
     assert not at.error
-    assert (at.slider(key="k").value, at.selectbox(key="layer").value) == (4, "last")
+    assert (at.slider(key="k").value, at.selectbox(key="layer").value) == (4, "block6+last")
     assert (at.selectbox(key="solver").value, at.selectbox(key="init").value) == ("hals", "nndsvda")
 
 
@@ -162,3 +165,40 @@ def test_caches_do_not_mix_pictures(open_page, index_folder):
     first, second = open_page(picture=one), open_page(picture=other)
     assert explained(first) != explained(second)
     assert explained(checked(first.run())) == explained(open_page(picture=one))
+
+
+@pytest.mark.parametrize("k", [3, 4])
+def test_it_opens_on_the_parts_of_explore(open_page, index_folder, k):
+    index = Index.open(index_folder)
+    row = 4
+    at = open_page(picture=index.pictures[row].id, k=str(k))
+    label = at.selectbox(key="layer").options[0]
+    assert label == "block6+last, as in Explore · 2432 channels · stride 32"
+    assert "layer" not in at.query_params
+    shared = engine(str(index_folder))
+    source = Source.of_row(index, row)
+    lab = microscope.microscope(shared, str(index_folder))
+    slide = lab.slide(source, "efficientnet_lite0", "block6+last")
+    parts = shared.query(source, k, None).parts
+    own = lab.factors(slide, k, Recipe())
+    np.testing.assert_allclose(own.basis, parts.basis, atol=2e-3)  # stored at half precision
+    np.testing.assert_allclose(own.energy, parts.energy, atol=2e-3)
+    assert slide.activations.shape[1:] == parts.heatmaps.shape[1:]  # at the index's size
+    assert lab.colours(slide, k, Recipe()) == shared.colours(source, k, None)
+    if k == index.settings.k:
+        stored = [name[0][0] for name in index.pictures[row].names]
+        assert [name[0][0] for name in lab.names(slide, k, Recipe())] == stored
+
+
+def test_other_layers_are_seen_at_the_size_of_the_index(open_page):
+    at = open_page(layer="block6")
+    assert "seen at 128 × 96" in texts(at)
+    assert "as in Explore" not in at.selectbox(key="layer").options[1]
+
+
+def test_the_divergence_is_a_solver_too(open_page):
+    at = open_page(solver="kl", k="2")
+    assert not at.error
+    assert at.selectbox(key="solver").value == "kl"
+    assert any(c.value == "Divergence per unit of activation by iteration (kl)" for c in at.caption)
+    assert explained(at) != explained(open_page(k="2"))

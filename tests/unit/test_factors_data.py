@@ -1,8 +1,12 @@
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dff.app import charts, factors_data, markup
 from dff.factorization import Factorization, factorize_activations
+from dff.marks import colour_map
 
 
 def made(heatmaps, basis, energy=None, dead=None) -> Factorization:
@@ -159,4 +163,63 @@ def test_charts_hold_the_numbers():
     curve = charts.convergence_chart(factors_data.convergence(factors[1].error_curve)).to_dict()
     assert curve["mark"]["type"] == "line"
     cells = factors_data.similarity_records(np.eye(2, dtype=np.float32))
-    assert len(charts.similarity_chart(cells).to_dict()["layer"]) == 2
+    similarity = charts.similarity_chart(cells).to_dict()
+    assert len(similarity["layer"]) == 2
+    assert similarity["resolve"]["scale"]["color"] == "independent"  # ink is not put on the ramp
+    # Yellow at 1, dark violet at 0.
+    inks = [record["ink"] for record in similarity["data"]["values"]]
+    assert inks == ["#000000", "#ffffff", "#ffffff", "#000000"]
+
+
+def test_the_axis_holds_what_a_solver_does_not_minimise():
+    factors = made(np.ones((1, 2, 2)), [[1.0]])
+    worse = replace(factors, explained=-0.44, error=1.2)
+
+    def domain(found):
+        chart = charts.quality_chart(factors_data.quality_by_k({1: found}), 1).to_dict()
+        return chart["layer"][1]["encoding"]["y"]["scale"]["domain"]
+
+    assert (domain(factors), domain(worse)) == ([0, 1], [-0.44, 1.2])
+
+
+def test_a_curve_is_named_after_what_its_solver_minimises():
+    assert factors_data.minimised("hals") == factors_data.minimised("mu") == "relative error"
+    assert "divergence" in factors_data.minimised("kl")
+    records = factors_data.convergence(np.array([0.9, 0.4], np.float32))
+    chart = charts.convergence_chart(records, "divergence").to_dict()
+    assert chart["encoding"]["tooltip"][1]["title"] == "divergence"
+
+
+# --- contrast ------------------------------------------------------------------------------
+
+
+def luminance(colour) -> float:
+    shares = [value / 255 for value in colour]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(ink: str, colour) -> float:
+    light = luminance(colour)
+    return (light + 0.05) / 0.05 if ink == "#000000" else 1.05 / (light + 0.05)
+
+
+def test_ink_reads_on_every_colour():
+    assert charts.ink_on((255, 255, 255)) == "#000000" and charts.ink_on((0, 0, 0)) == "#ffffff"
+    steps = range(0, 256, 15)
+    lowest = min(contrast(charts.ink_on(c), c) for c in itertools.product(steps, steps, steps))
+    assert 4.5 <= lowest < 4.7
+
+
+def test_every_cosine_can_be_read():
+    stops = colour_map("viridis")[::15]
+    for cosine in np.linspace(0, 1, 201):
+        colour = charts.ramp_colour(stops, float(cosine))
+        assert contrast(charts.ink_on(colour), colour) >= 4.5
+
+
+def test_a_ramp_passes_through_its_stops():
+    stops = np.array([[0, 0, 0], [100, 50, 0], [100, 50, 200]])
+    assert charts.ramp_colour(stops, 0.25) == [50, 25, 0]
+    assert charts.ramp_colour(stops, 0.5) == [100, 50, 0]
+    assert charts.ramp_colour(stops, 1.0) == [100, 50, 200]

@@ -11,6 +11,7 @@ import streamlit as st
 from dff.app import scene
 from dff.app.components.stage import stage
 from dff.app.controls import choose_picture, k_slider
+from dff.app.deletion_panel import result_dialog
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.state import (
@@ -138,6 +139,9 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
         if type(row) is int and 0 <= row < len(index):
             ask_for(index.pictures[row].id)
 
+    def on_test() -> None:
+        st.session_state["test"] = st.session_state["stage"].get("test")
+
     def on_rename() -> None:
         _rename(current, subject, st.session_state["stage"].get("rename"), k)
 
@@ -148,7 +152,11 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
         on_box=on_box,
         on_use_as_query=on_use_as_query,
         on_rename=on_rename,
+        on_test=on_test,
     )
+    row = st.session_state.pop("test", None)
+    if type(row) is int and 0 <= row < len(index):
+        result_dialog(engine, source, query, row, current.renamed.get(subject, {}))
 
 
 def _rename(current: Session, subject: tuple[str, int, Box | None], value: Any, k: int) -> None:

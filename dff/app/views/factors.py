@@ -7,6 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dff.app import markup
 from dff.app.controls import choose_picture, k_slider
+from dff.app.deletion_panel import factors_test
 from dff.app.engine import Source, engine, index_folder
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
@@ -29,7 +30,7 @@ NETWORKS = (
 ONE, ALL = "One at a time", "Side by side"
 SMOOTH, RAW = "Smooth", "Grid"
 SHARED, OWN = "Shared scale", "Own scale"
-SOLVERS = ("hals", "mu")
+SOLVERS = ("hals", "mu", "kl")
 
 
 def page() -> None:
@@ -62,6 +63,8 @@ def page() -> None:
         waiting.empty()
         with body:
             (all_k if view.side_by_side else one_k)(lab, source, slide, view)
+            if not view.side_by_side:
+                factors_test(lab, source, slide, view)
     except WeightsUnavailable as problem:
         waiting.empty()
         with body.container(border=True):
@@ -147,7 +150,8 @@ def _recipe() -> Recipe:
             bind="query-params",
             width=160,
             help="hals: hierarchical alternating least squares, the fast one. mu: multiplicative "
-            "updates, the textbook one.",
+            "updates, the textbook one. kl: the same for the Kullback-Leibler divergence instead "
+            "of the squared error, so that the strongest activations dominate less.",
         )
         init = st.selectbox(
             "Start",
@@ -183,11 +187,12 @@ def _layer(lab: Microscope, name: str, slot: DeltaGenerator) -> str:
     layer: str = slot.selectbox(
         "Layer",
         list(taps),
-        format_func=lambda name: _tap_label(taps[name]),
+        format_func=lambda name: _tap_label(taps[name], own=name == found.own),
         key="layer",
         persist_state="session",
-        help="The layers of this network that are never negative, the deepest first. The stride "
-        "is the size of a cell of the grid, in pixels of the network's input.",
+        help="The layers of this network that are never negative, the deepest first. With the "
+        "index's own the parts are those of Explore. The stride is the size of a cell of the grid, "
+        "in pixels of the network's input.",
     )
     # Streamlit would write the label here, where the name belongs.
     if layer == found.default:
@@ -197,8 +202,9 @@ def _layer(lab: Microscope, name: str, slot: DeltaGenerator) -> str:
     return layer
 
 
-def _tap_label(tap: Tap) -> str:
-    return f"{tap.name} · {tap.channels} channels · stride {tap.stride}"
+def _tap_label(tap: Tap, *, own: bool) -> str:
+    name = f"{tap.name}, as in Explore" if own else tap.name
+    return f"{name} · {tap.channels} channels · stride {tap.stride}"
 
 
 def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:

@@ -56,6 +56,7 @@ def stage(
     on_box: Callable[[], None] = _nothing,
     on_use_as_query: Callable[[], None] = _nothing,
     on_rename: Callable[[], None] = _nothing,
+    on_test: Callable[[], None] = _nothing,
 ) -> Any:
     """Mount the stage and return what the user did.
 
@@ -66,17 +67,17 @@ def stage(
         component only ever sets them as text.
     key
         The element's key; what the user did is in ``st.session_state[key]`` in the callbacks.
-    on_weights, on_box, on_use_as_query, on_rename
+    on_weights, on_box, on_use_as_query, on_rename, on_test
         Called before the script runs again, as any widget's ``on_change``.
 
     Returns
     -------
     The result with, for one run only, ``weights`` (list of floats 0 to 2), ``box`` (four ints in
-    pixels of the original picture, or none to clear it), ``use_as_query`` (a row of the index)
-    and ``rename`` (``{"part": index, "name": text}``; an empty name means the network's own name
-    again). All of it comes from the browser: check it before use. They are triggers and not
-    state: the caller keeps what is chosen for which query, and the same weights chosen again for
-    another query must be reported again.
+    pixels of the original picture, or none to clear it), ``use_as_query`` (a row of the index),
+    ``rename`` (``{"part": index, "name": text}``; an empty name means the network's own name
+    again) and ``test`` (a row whose explanation is to be tested). All of it comes from the
+    browser: check it before use. They are triggers and not state: the caller keeps what is chosen
+    for which query, and the same weights chosen again for another query must be reported again.
     """
     return _STAGE(
         key=key,
@@ -86,4 +87,5 @@ def stage(
         on_box_change=on_box,
         on_use_as_query_change=on_use_as_query,
         on_rename_change=on_rename,
+        on_test_change=on_test,
     )

@@ -91,7 +91,18 @@ function fillDetail(app, record) {
   refs.detail.body.replaceChildren(
     h("div", { class: "pair" }, left.node, right.node),
     ...buildTables(app, record),
-    h("p", { class: "fine", text: "The split is exact arithmetic, not proof of cause." }));
+    h("div", { class: "detail-test" },
+      h("p", { class: "fine", text: "The split is exact arithmetic, not proof of cause." }),
+      h("button", {
+        class: "quiet bordered", type: "button", "data-testid": "detail-test", text: "Test it: hide a part",
+        onclick: () => testResult(app, record.row),
+      })));
+}
+
+/** The test is a dialog of the page's own, which would lie under this one. */
+function testResult(app, row) {
+  closeDetail(app);
+  app.send("test", row);
 }
 
 /** Light one region only; its own maximum is the scale, so that a weak one shows as well. */

@@ -1,17 +1,19 @@
 // The dialog's tables: every pair of regions, and the split of the score minus the average.
 
-const BLUE = [66, 133, 204];
-const ORANGE = [236, 138, 44];
+// The ends are as bright, or as dark, as they can be for one ink that reads on all that lies between
+// (contrast of at least 4.6 to 1): the numbers of a table then look alike.
+const DIVERGING = {
+  light: { below: [66, 133, 204], zero: [238, 239, 241], above: [236, 138, 44], ink: "#14161a" },
+  dark: { below: [55, 112, 180], zero: [52, 55, 62], above: [178, 94, 18], ink: "#ffffff" },
+};
 
-/** Blue below 0, grey at 0, orange above; the text colour keeps its contrast. */
+/** Blue below 0, grey at 0, orange above, and the ink to write on it. */
 function divergingStyle(value, largest, dark) {
-  const grey = dark ? [52, 55, 62] : [238, 239, 241];
+  const { below, zero, above, ink } = DIVERGING[dark ? "dark" : "light"];
   const t = largest > 0 ? Math.min(1, Math.abs(value) / largest) ** 0.8 : 0;
-  const end = value < 0 ? BLUE : ORANGE;
-  const mixed = grey.map((channel, i) => Math.round(channel + (end[i] - channel) * t));
-  const linear = mixed.map((channel) => (channel / 255) ** 2.2);
-  const light = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  return { background: `rgb(${mixed.join(" ")})`, color: light > 0.18 ? "#14161a" : "#ffffff" };
+  const end = value < 0 ? below : above;
+  const mixed = zero.map((channel, i) => Math.round(channel + (end[i] - channel) * t));
+  return { background: `rgb(${mixed.join(" ")})`, color: ink };
 }
 
 /** Where a region is at least half as warm as its warmest place, as a square of the photo. */
