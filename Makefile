@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 sample-index: $(VENV)/.installed
-	$(BIN)/python -m dff index build assets/photos --out sample_index
+	$(BIN)/python -m dff index build assets/photos --out sample_index --descriptors dff_tree,dff_pooled,rmac,gem,mac,spoc,crow,cam
 
 screenshots: $(VENV)/.installed-dev
 	$(BIN)/python scripts/screenshots.py

@@ -25,14 +25,39 @@ def contributions(query: Described, target: Described) -> np.ndarray:
     return cells
 
 
-def matched_contributions(query: Described, target: Described) -> np.ndarray:
+def matched_contributions(
+    query: Described, target: Described, *, mutual: bool = False
+) -> np.ndarray:
     """What each pair of regions adds to the score of region matching: (query regions, target
     regions) float32.
 
-    Row i holds (a_i / sum a) * <r_i, s_j> at the best live region j of the target, the lowest index
-    on ties, and 0 elsewhere; a dead region (all zero) of either picture has none. The cells sum to
-    the sum of `dff.matching.matched_rows` to 1e-5. The target's weights do not count.
+    One way, row i holds (a_i / sum a) * <r_i, s_j> at the best live region j of the target, the
+    lowest index on ties, and 0 elsewhere; the target's weights do not count. Both ways (mutual),
+    the table is the mean of that and of its mirror image: column j holds (b_j / sum b) * <r_i, s_j>
+    at the best live region i of the query. A dead region (all zero) of either picture has none. The
+    cells sum to the sum of `dff.matching.matched_rows` to 1e-5.
     """
+    there = _best_cells(query, target)
+    if not mutual:
+        return there
+    both: np.ndarray = (there + _best_cells(target, query).T) / 2
+    return both
+
+
+def by_parts(table: np.ndarray, query: Described, target: Described) -> np.ndarray:
+    """A table of regions as one of parts: (query parts, target parts) float32.
+
+    A region that lies in several parts is credited to each by its share; one table sums to the
+    other. Unchanged on the side of a picture whose regions are not made of parts.
+    """
+    if query.members is not None:
+        table = query.members.T @ table
+    if target.members is not None:
+        table = table @ target.members
+    return table
+
+
+def _best_cells(query: Described, target: Described) -> np.ndarray:
     # float64: equal regions have equal cosines wherever a product finds them, so ties are ties.
     pairs = query.regions.astype(np.float64) @ target.regions.T.astype(np.float64)
     live = target.regions.any(axis=1)

@@ -29,7 +29,11 @@ def main() -> None:
     st.navigation(
         {
             "": [st.Page(_explore(shared), title="Explore", url_path="explore", default=True)],
-            "Lab": [st.Page(_factors, title="Factors", url_path="factors")],
+            "Lab": [
+                st.Page(_factors, title="Factors", url_path="factors"),
+                st.Page(_compare(shared), title="Compare", url_path="compare"),
+                st.Page(_evaluate(shared), title="Evaluate", url_path="evaluate"),
+            ],
         },
         position="top",
     ).run()
@@ -49,6 +53,24 @@ def _factors() -> None:
     from dff.app.views import factors
 
     factors.page()
+
+
+def _compare(shared: Engine) -> Callable[[], None]:
+    def compare() -> None:
+        from dff.app.views import compare as view
+
+        view.page(shared)
+
+    return compare
+
+
+def _evaluate(shared: Engine) -> Callable[[], None]:
+    def evaluate() -> None:
+        from dff.app.views import evaluate as view
+
+        view.page(shared)
+
+    return evaluate
 
 
 def _no_index(folder: Path, problem: IndexProblem) -> None:

@@ -25,15 +25,27 @@ def complain(message: str) -> None:
     print("dff:", " ".join(message.split()), file=sys.stderr)
 
 
-def add_network_options(parser: argparse.ArgumentParser) -> None:
-    """--backbone, --k and --size, as every command has them that runs a network."""
+AUTO = "auto"
+
+
+def add_network_options(parser: argparse.ArgumentParser, *, automatic_k: bool = False) -> None:
+    """--backbone, --k and --size, as every command has them that runs a network.
+
+    automatic_k: whether --k may be AUTO.
+    """
     parser.add_argument(
         "--backbone",
         metavar="NAME[:LAYER]",
         default="efficientnet_lite0",
         help="network and layer (efficientnet_lite0:block6+last)",
     )
-    parser.add_argument("--k", type=parts_count, default=4, help="parts a picture, 1 to 10 (4)")
+    count_or = ", or auto: as many as explain much" if automatic_k else ""
+    parser.add_argument(
+        "--k",
+        type=parts_count_or_auto if automatic_k else parts_count,
+        default=4,
+        help=f"parts a picture, 1 to 10{count_or} (4)",
+    )
     parser.add_argument(
         "--size", type=pixels, default=512, help="longest side the network sees, pixels (512)"
     )
@@ -42,6 +54,11 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 def parts_count(text: str) -> int:
     """The type of --k."""
     return _whole(text, 1, 10, "from 1 to 10")
+
+
+def parts_count_or_auto(text: str) -> int | str:
+    """The type of --k where it may be AUTO."""
+    return AUTO if text == AUTO else _whole(text, 1, 10, "from 1 to 10, or auto")
 
 
 def count(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dff.cli.common import add_network_options, print_json, print_table, seed
+from dff.cli.common import AUTO, add_network_options, print_json, print_table, seed
 from dff.nmf import SOLVERS
 from dff.threads import use_all_cores
 
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
         "factorize", help="find the parts of a picture", description="Find the parts of a picture."
     )
     parser.add_argument("image", metavar="IMAGE", type=Path)
-    add_network_options(parser)
+    add_network_options(parser, automatic_k=True)
     parser.add_argument(
         "--solver",
         choices=tuple(SOLVERS),
@@ -40,6 +40,7 @@ def add_to(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from dff.backbones import load_backbone
+    from dff.choose_k import k_by_explained
     from dff.factorization import factorize
     from dff.images import read_image
     from dff.names import name_parts, short_name
@@ -49,8 +50,11 @@ def run(args: argparse.Namespace) -> int:
     picture = read_image(args.image)
     use_all_cores()
     backbone = load_backbone(args.backbone)
+    k = args.k
+    if k == AUTO:
+        k = k_by_explained([backbone.activations(picture, args.size)]).k
     parts = factorize(
-        picture, args.k, backbone=backbone, size=args.size, solver=args.solver, seed=args.seed
+        picture, k, backbone=backbone, size=args.size, solver=args.solver, seed=args.seed
     )
     names = []
     for name in name_parts(parts, backbone):

@@ -108,7 +108,13 @@ def _locate_jointly(
     user: Sequence[float] | None,
 ) -> list["Box | None"]:
     """Boxes by one factorization of the query and all its results together."""
-    from dff.localization import joint, locate_parts, refined, region_of_interest
+    from dff.localization import (
+        JOINT_THRESHOLD,
+        joint,
+        locate_parts,
+        refined,
+        region_of_interest,
+    )
 
     missing = [match.path for match in found if index.photo_path(match.row) is None]
     if missing:
@@ -126,7 +132,7 @@ def _locate_jointly(
         # it is most like.
         nearest = np.argmax(parts[0].basis @ query.parts.basis.T, axis=1)
         interest = interest * np.array(user, np.float32)[nearest]
-    located = locate_parts(parts, interest)[1:]
+    located = locate_parts(parts, interest, threshold=JOINT_THRESHOLD)[1:]
     return [
         refined(where, own, target).box
         for where, own, target in zip(located, parts[1:], pictures[1:], strict=True)

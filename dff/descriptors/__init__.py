@@ -10,14 +10,16 @@ A family that has to learn from a collection first has a function `learn(views)`
 goes once through the views of its pictures and returns such a `regions` function.
 
 A module may also say
-- MATCHING = "regions": its pictures are compared region by region unless something else is asked
-  for, instead of as one vector;
-- NEEDS_CLASSIFIER = True: it raises ValueError for a view without `class_weights`.
+- MATCHING = "regions" or "mutual": its pictures are compared region by region, one way or both,
+  unless something else is asked for, instead of as one vector;
+- NEEDS_CLASSIFIER = True: it raises ValueError for a view without `class_weights`;
+- TITLE, SAYS, PAPER, REGION: what a page says of it (see `About`).
 """
 
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 
@@ -27,9 +29,12 @@ from dff.descriptors.scales import across_scales
 __all__ = [
     "DEFAULT_DESCRIPTOR",
     "MATCHINGS",
+    "PART",
+    "About",
     "Described",
     "Regions",
     "View",
+    "about",
     "across_scales",
     "describe",
     "describer",
@@ -41,8 +46,23 @@ __all__ = [
     "regions_of",
 ]
 
-DEFAULT_DESCRIPTOR = "dff_gem"  # of a new index: what pictures are found by
-MATCHINGS = ("vector", "regions")
+DEFAULT_DESCRIPTOR = "dff_tree"  # of a new index: what pictures are found by
+MATCHINGS = ("vector", "regions", "mutual")
+PART = "part"  # `About.region` of the descriptors whose regions are the parts of the picture
+
+
+@dataclass(frozen=True)
+class About:
+    """A descriptor in words.
+
+    title: its name as the field writes it. says: what it does, in one plain sentence. paper: who
+    proposed it, where and when. region: the word for one of its regions ("square").
+    """
+
+    title: str
+    says: str
+    paper: str
+    region: str
 
 
 def families() -> tuple[str, ...]:
@@ -89,6 +109,17 @@ def matching_of(name: str) -> str:
     """How a descriptor compares pictures by default: "vector" or "regions"."""
     found: str = getattr(family(name), "MATCHING", MATCHINGS[0])
     return found
+
+
+def about(name: str) -> About:
+    """What a page says of a descriptor; its module's name where the module says nothing."""
+    module = family(name)
+    return About(
+        title=getattr(module, "TITLE", name),
+        says=getattr(module, "SAYS", ""),
+        paper=getattr(module, "PAPER", ""),
+        region=getattr(module, "REGION", "region"),
+    )
 
 
 def needs_classifier(name: str) -> bool:

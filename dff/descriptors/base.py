@@ -34,6 +34,11 @@ class View:
     class_bias: np.ndarray | None = None
     blocks: tuple[int, ...] = ()
 
+    @property
+    def deepest(self) -> np.ndarray:
+        """The activations of the last of the joined layers, (channels, rows, columns)."""
+        return self.activations[-self.blocks[-1] :] if self.blocks else self.activations
+
     @cached_property
     def parts(self) -> Factorization:
         """The k parts of the picture."""
@@ -49,11 +54,15 @@ class Regions:
     weights: (r,) float32 >= 0, how much each counts in the sum.
     heatmaps: (r, rows, columns) float32 >= 0, where each is: a part's heatmap, the weight of
         every position in a pooling, or 1 inside a rectangle. None where they were not kept.
+    members: (r, k) float32 >= 0, the share of each region in each of the k parts that the page
+        shows, rows of sum 1; what a region adds to a score is credited to the parts by it. None
+        where regions are shown as they are.
     """
 
     vectors: np.ndarray
     weights: np.ndarray
     heatmaps: np.ndarray | None = None
+    members: np.ndarray | None = None
 
     def stored(self) -> "Regions":
         """The same at the precision an index keeps (half), so that a picture gives the same
@@ -68,7 +77,9 @@ class Regions:
         # The largest entry of a unit vector of up to 65536 channels stays as it is.
         shift = np.where((top < 2.0**-8) | (top > 2.0**15), -exponent, 0)
         half = np.ldexp(vectors, shift[:, None]).astype(np.float16)
-        return Regions(half.astype(np.float32), self.weights.astype(np.float32), self.heatmaps)
+        return replace(
+            self, vectors=half.astype(np.float32), weights=self.weights.astype(np.float32)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +88,13 @@ class Described:
 
     regions: (r, dimensions) float32, unit rows (zero for empty regions). weights: (r,) float32,
     already divided by the length of the weighted sum, so that `vector` has unit length and
-    contribution (i, j) of two pictures is weights_i * weights_j * <region_i, region_j>.
+    contribution (i, j) of two pictures is weights_i * weights_j * <region_i, region_j>. members:
+    as in `Regions`.
     """
 
     regions: np.ndarray
     weights: np.ndarray
+    members: np.ndarray | None = None
 
     @property
     def vector(self) -> np.ndarray:
@@ -134,4 +147,4 @@ def describe(regions: Regions, whitening: Whitening) -> Described:
         )
     total = float(np.linalg.norm(weights @ vectors))
     scale = 1 / total if total > _CANCELLED * weights.sum() else 0.0
-    return Described(vectors, (weights * scale).astype(np.float32))
+    return Described(vectors, (weights * scale).astype(np.float32), regions.members)

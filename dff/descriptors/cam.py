@@ -17,6 +17,11 @@ from dff.descriptors.base import Regions, View, classifier
 from dff.descriptors.crow import channel_weights
 from dff.saliency import cam, top_classes
 
+TITLE = "CAM-weighted"
+SAYS = "Responses added up where the network sees one of the picture's eight likeliest classes."
+PAPER = "Jimenez, Alvarez & Giró-i-Nieto, BMVC 2017"
+REGION = "class"
+
 NEEDS_CLASSIFIER = True
 CLASSES = 8
 

@@ -16,6 +16,11 @@ from dff.descriptors.base import Regions, View
 from dff.descriptors.cam import CLASSES, class_probabilities, regions_of
 from dff.saliency import top_classes
 
+TITLE = "CAM-weighted, shared classes"
+SAYS = "Responses added up where the network sees one of eight classes, the same for all pictures."
+PAPER = "after Jimenez, Alvarez & Giró-i-Nieto, BMVC 2017"
+REGION = "class"
+
 NEEDS_CLASSIFIER = True
 
 

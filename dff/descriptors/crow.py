@@ -10,6 +10,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View
 
+TITLE = "CroW"
+SAYS = "All responses added up, active places and rare channels counting most."
+PAPER = "Kalantidis, Mellina & Osindero, ECCV Workshops 2016"
+
 
 def regions(view: View) -> Regions:
     """One region, the picture: vectors (1, channels), weight 1, spatial weights as heatmap."""

@@ -8,6 +8,11 @@ PASCAL; by category they won by 1 (docs/evaluation.md).
 
 from dff.descriptors.base import Regions, View
 
+TITLE = "DFF"
+SAYS = "The parts of the picture, each as the pattern that its factorization found."
+PAPER = "Collins & Süsstrunk, ICIP 2019"
+REGION = "part"
+
 
 def regions(view: View) -> Regions:
     """k regions: vectors (k, channels), weights (k,) that sum to 1, the parts' heatmaps."""

@@ -9,6 +9,10 @@ import numpy as np
 from dff.descriptors.base import Regions, View
 from dff.descriptors.gem import POWER
 
+TITLE = "DFF-GeM"
+SAYS = "Inside each part of the picture, an average in which strong responses count most."
+PAPER = "ours, after Collins & Süsstrunk 2019 and Radenović et al. 2018"
+REGION = "part"
 MATCHING = "regions"
 
 

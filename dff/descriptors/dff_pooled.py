@@ -9,6 +9,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View
 
+TITLE = "DFF-pooled"
+SAYS = "The strongest response of every channel inside each part of the picture."
+PAPER = "ours, after Collins & Süsstrunk 2019 and Tolias et al. 2016"
+REGION = "part"
 MATCHING = "regions"
 
 

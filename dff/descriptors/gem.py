@@ -4,6 +4,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View, whole
 
+TITLE = "GeM"
+SAYS = "An average over the whole picture in which strong responses count most."
+PAPER = "Radenović, Tolias & Chum, TPAMI 2018"
+
 POWER = 3.0
 
 

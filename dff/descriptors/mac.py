@@ -4,6 +4,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View, whole
 
+TITLE = "MAC"
+SAYS = "The strongest response of every channel, wherever in the picture it is."
+PAPER = "Tolias, Sicre & Jégou, ICLR 2016"
+
 
 def regions(view: View) -> Regions:
     """One region, the picture: vectors (1, channels), weight 1."""

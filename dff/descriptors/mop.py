@@ -22,6 +22,10 @@ from dff.descriptors.codebook import Codebook
 from dff.descriptors.windows import Window, pooled, positions
 from dff.principal import unit64
 
+TITLE = "MOP-CNN"
+SAYS = "Patches of three sizes, by how they differ from the collection's typical patches."
+PAPER = "Gong, Wang, Guo & Lazebnik, ECCV 2014"
+
 PARTS = (2, 4)  # sides of the patches: the picture's shorter side divided by this
 STEP = 8  # patches are this part of the shorter side apart, as in the paper
 WORDS = 16

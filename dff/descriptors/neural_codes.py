@@ -12,6 +12,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View, classifier, whole
 
+TITLE = "Neural codes"
+SAYS = "What the network's classifier sees: the average of its last layer."
+PAPER = "Babenko et al., ECCV 2014"
+
 NEEDS_CLASSIFIER = True
 
 

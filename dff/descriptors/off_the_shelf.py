@@ -18,6 +18,10 @@ import numpy as np
 from dff.descriptors.base import Regions, View
 from dff.descriptors.windows import Window, masks, pooled, positions
 
+TITLE = "CNN off-the-shelf"
+SAYS = "Overlapping windows of three sizes, each with its most similar window."
+PAPER = "Razavian et al., CVPR Workshops 2014"
+REGION = "window"
 MATCHING = "regions"
 LEVELS = 3  # 14 windows, as many as R-MAC has on a square map
 

@@ -7,6 +7,11 @@ import numpy as np
 from dff.descriptors.base import Regions, View
 from dff.descriptors.windows import masks, pooled, positions
 
+TITLE = "R-MAC"
+SAYS = "The strongest responses inside a grid of overlapping squares, added up."
+PAPER = "Tolias, Sicre & Jégou, ICLR 2016"
+REGION = "square"
+
 LEVELS = 3
 OVERLAP = 0.4
 

@@ -9,6 +9,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View
 
+TITLE = "SPoC"
+SAYS = "All responses added up, those at the picture's centre counting most."
+PAPER = "Babenko & Lempitsky, ICCV 2015"
+
 
 def regions(view: View) -> Regions:
     """One region, the picture: vectors (1, channels), weight 1, the prior as its heatmap."""

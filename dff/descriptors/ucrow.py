@@ -7,6 +7,10 @@ import numpy as np
 
 from dff.descriptors.base import Regions, View, whole
 
+TITLE = "uCroW"
+SAYS = "All responses added up, every place counting alike."
+PAPER = "Kalantidis, Mellina & Osindero, ECCV Workshops 2016"
+
 
 def regions(view: View) -> Regions:
     """One region, the picture: vectors (1, channels), weight 1."""

@@ -6,53 +6,22 @@ with its box, and up to eight others are the targets; three draws with a fixed s
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from dff.evaluation.curves import Curve, Curves, cut_at_all
 from dff.evaluation.datasets.base import Dataset, Sample
-from dff.evaluation.features import Features, Sight, mask_box
+from dff.evaluation.described import Tell
+from dff.evaluation.features import Features, mask_box, within
 from dff.evaluation.protocols import box_iou, corloc, mask_iou
-from dff.evaluation.retrieval import Tell
-from dff.factorization import factorize_activations
-from dff.geometry import Box, check_box
+from dff.evaluation.ways import DEFAULT_METHOD, Found, Shown, Way, ways_of
+from dff.geometry import check_box
 from dff.images import ImageError, read_image
-from dff.index.build import DETAIL_K
-from dff.localization import (
-    Located,
-    expressed_in,
-    instant_heatmap,
-    joint_from_activations,
-    locate,
-    locate_parts,
-    refined,
-    region_of_interest,
-)
-from dff.parts import Parts
-from dff.saliency import (
-    aml,
-    box_of_window,
-    cam,
-    grad_cam,
-    max_pooled,
-    summed_activations,
-    top_classes,
-    window_of_box,
-)
+from dff.localization import CANVAS
 
 FEWEST, DRAWS, TARGETS, SEED = 3, 3, 8, 0
-CENTRE = 0.5  # the centre box's share of the picture
-DEFAULT_METHOD = "joint DFF, refined"
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a method says of one target: a box in pixels, None for nothing, and a mask of any size
-    or None for the box itself."""
-
-    box: Box | None
-    mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -68,18 +37,14 @@ class Method:
     default: bool
 
 
-@dataclass(frozen=True, eq=False)
-class _Shown:
-    """A picture of the draw: what is known of it and what the network saw."""
+@dataclass(frozen=True)
+class Localisation:
+    """What `locate_all` gives. rows: the table, the method in use last; empty without boxes.
+    curves: the thresholds of methods that have a heatmap. notes: what could not be read."""
 
-    row: int
-    sample: Sample
-    sight: Sight
-    box: Box
-    mask: np.ndarray | None
-
-
-Way = Callable[[_Shown, Sequence[_Shown]], list[Found]]
+    rows: tuple[Method, ...]
+    curves: tuple[Curve, ...]
+    notes: tuple[str, ...]
 
 
 def draws(dataset: Dataset) -> list[tuple[int, tuple[int, ...]]]:
@@ -98,56 +63,71 @@ def draws(dataset: Dataset) -> list[tuple[int, tuple[int, ...]]]:
     return found
 
 
-def locate_all(
-    dataset: Dataset, features: Features, *, k: int, tell: Tell
-) -> tuple[list[Method], list[str]]:
-    """The table, best method first named last; empty without boxes. And what could not be read."""
+def locate_all(dataset: Dataset, features: Features, *, k: int, tell: Tell) -> Localisation:
+    """Every method on every draw. k: parts of a factorization. tell: see `evaluate`."""
     chosen = draws(dataset)
-    ways = _ways(features, k)
-    overlaps: dict[str, list[float]] = {name: [] for name in ways}
-    masks: dict[str, list[float]] = {name: [] for name in ways}
-    seconds: dict[str, float] = dict.fromkeys(ways, 0.0)
+    ways = ways_of(features, k)
+    tallies = {name: _Tally() for name in ways}
+    curves = Curves()
     notes: list[str] = []
-    seen: dict[int, _Shown | None] = {}
+    seen: dict[int, Shown | None] = {}
     for done, (query_row, target_rows) in enumerate(chosen, start=1):
         for row in (query_row, *target_rows):
             if row not in seen:
                 try:
-                    seen[row] = _show(row, dataset.images[row], features)
+                    seen[row] = _show(dataset.images[row], features)
                 except (ImageError, OSError, ValueError) as error:
                     seen[row] = None
                     notes.append(f"not located: {dataset.images[row].name}: {error}")
         query = seen[query_row]
         targets = [shown for row in target_rows if (shown := seen[row]) is not None]
-        if query is None or not targets:
-            continue
-        for name, way in ways.items():
-            start = time.perf_counter()
-            found = way(query, targets)
-            seconds[name] += time.perf_counter() - start
-            for answer, target in zip(found, targets, strict=True):
-                overlaps[name].append(box_iou(answer.box, target.box))
-                if target.mask is not None:
-                    masks[name].append(mask_iou(_as_mask(answer, target), target.mask))
+        if query is not None and targets:
+            for name, way in ways.items():
+                found = tallies[name].run(way, query, targets)
+                for answer, target in zip(found, targets, strict=True):
+                    if answer.heat is not None:
+                        heat, parts = answer.heat
+                        canvas = parts.on_picture(heat, CANVAS)
+                        curves.add(
+                            name, cut_at_all(canvas, target.sight.size, target.box, target.mask)
+                        )
         tell("localisation", done, len(chosen))
         if done % DRAWS == 0:
             seen.clear()  # a label's pictures are not another's
-    rows = [
-        Method(
+    rows = [tally.row(name) for name, tally in tallies.items() if tally.overlaps]
+    return Localisation(tuple(rows), tuple(curves.means()), tuple(notes))
+
+
+class _Tally:
+    """What one method has come to."""
+
+    def __init__(self) -> None:
+        self.overlaps: list[float] = []
+        self._masks: list[float] = []
+        self._seconds = 0.0
+
+    def run(self, way: Way, query: Shown, targets: Sequence[Shown]) -> list[Found]:
+        start = time.perf_counter()
+        found = way(query, targets)
+        self._seconds += time.perf_counter() - start
+        for answer, target in zip(found, targets, strict=True):
+            self.overlaps.append(box_iou(answer.box, target.box))
+            if target.mask is not None:
+                self._masks.append(mask_iou(_as_mask(answer, target), target.mask))
+        return found
+
+    def row(self, name: str) -> Method:
+        return Method(
             method=name,
-            mask_iou=float(np.mean(masks[name])) if masks[name] else None,
-            box_iou=float(np.mean(overlaps[name])),
-            corloc=100 * corloc(overlaps[name]),
-            seconds=seconds[name] / len(overlaps[name]),
+            mask_iou=float(np.mean(self._masks)) if self._masks else None,
+            box_iou=float(np.mean(self.overlaps)),
+            corloc=100 * corloc(self.overlaps),
+            seconds=self._seconds / len(self.overlaps),
             default=name == DEFAULT_METHOD,
         )
-        for name in ways
-        if overlaps[name]
-    ]
-    return rows, notes
 
 
-def _show(row: int, sample: Sample, features: Features) -> _Shown:
+def _show(sample: Sample, features: Features) -> Shown:
     sight = features.see(sample.path)
     width, height = sight.size
     mask = None
@@ -157,12 +137,10 @@ def _show(row: int, sample: Sample, features: Features) -> _Shown:
     box = sample.box if sample.box is not None else mask_box(mask) if mask is not None else None
     if box is None:
         raise ValueError("expected a box or a mask that is not empty")
-    x0, y0, x1, y1 = box  # hand-drawn ones reach past the border by a pixel or two
-    clipped = (max(0, x0), max(0, y0), min(width, x1), min(height, y1))
-    return _Shown(row, sample, sight, check_box(clipped, width, height), mask)
+    return Shown(sample, sight, check_box(within(box, sight.size), width, height), mask)
 
 
-def _as_mask(found: Found, target: _Shown) -> np.ndarray:
+def _as_mask(found: Found, target: Shown) -> np.ndarray:
     width, height = target.sight.size
     if found.mask is not None:
         return _resized(found.mask, width, height)
@@ -178,129 +156,3 @@ def _resized(mask: np.ndarray, width: int, height: int) -> np.ndarray:
 
     large = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray(large > 0)
-
-
-# --- the methods -----------------------------------------------------------------------
-
-
-def _ways(features: Features, k: int) -> dict[str, Way]:
-    backbone = features.backbone
-
-    def place(shown: _Shown) -> Parts:
-        """The picture's place, for a heatmap that is no part's."""
-        return features.parts_of(
-            shown.sight,
-            shown.sight.activations[:1],
-            np.ones((1, 1), np.float32),
-        )
-
-    def by_heat(heat: Callable[[_Shown, _Shown], np.ndarray]) -> Way:
-        def way(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-            return [_found(locate(place(t), heat(query, t))) for t in targets]
-
-        return way
-
-    def of_class(query: _Shown) -> int:
-        """What the network's classifier sees in the query's box."""
-        window = _window(features, query)
-        inside = query.sight.activations[:, window[0] : window[2], window[1] : window[3]]
-        odds = backbone.classify(inside.mean(axis=(1, 2))[None])
-        return top_classes(odds[0])[0] if odds is not None else 0
-
-    def by_window(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-        window = _window(features, query)
-        wanted = max_pooled(query.sight.activations, window)
-        aspect = (window[2] - window[0]) / (window[3] - window[1])
-        answers = []
-        for target in targets:
-            found, _ = aml(target.sight.activations, wanted, aspect)
-            parts = place(target)
-            box = box_of_window(found, parts.grid, target.sight.size, parts.extent)
-            answers.append(Found(box))
-        return answers
-
-    def parts(shown: _Shown, count: int) -> Parts:
-        made = factorize_activations(shown.sight.activations, count)
-        return features.parts_of(shown.sight, made.heatmaps, made.basis)
-
-    def by_cosine(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-        own = parts(query, k)
-        weights = region_of_interest(own, query.box)
-        return [
-            _found(locate(detail, instant_heatmap(detail, own.basis, weights)))
-            for detail in (parts(target, DETAIL_K) for target in targets)
-        ]
-
-    def instant(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-        """As search results are located: the query's parts in the target's stored factors."""
-        own = parts(query, k)
-        weights = region_of_interest(own, query.box)
-        found = []
-        for target in targets:
-            shared = expressed_in(parts(target, DETAIL_K), own.basis)
-            heat = np.tensordot(weights, shared.heatmaps, axes=1).astype(np.float32)
-            found.append(_found(locate(shared, heat)))
-        return found
-
-    def joint(query: _Shown, targets: Sequence[_Shown]) -> list[tuple[Located, Parts]]:
-        shown = [query, *targets]
-        found = joint_from_activations(
-            [s.sight.activations for s in shown],
-            [s.sight.size for s in shown],
-            k,
-            stride=backbone.stride,
-            size=features.size,
-        )
-        located = locate_parts(found, region_of_interest(found[0], query.box))
-        return list(zip(located[1:], found[1:], strict=True))
-
-    def joint_plain(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-        return [_found(located) for located, _ in joint(query, targets)]
-
-    def joint_refined(query: _Shown, targets: Sequence[_Shown]) -> list[Found]:
-        found = joint(query, targets)
-        return [
-            _found(refined(located, own, read_image(target.sample.path)))
-            for (located, own), target in zip(found, targets, strict=True)
-        ]
-
-    ways: dict[str, Way] = {
-        "whole image": lambda _, targets: [Found((0, 0, *t.sight.size)) for t in targets],
-        "centre box": lambda _, targets: [Found(_centre(*t.sight.size)) for t in targets],
-        "summed activations": by_heat(lambda _, t: summed_activations(t.sight.activations)),
-        "AML window search": by_window,
-    }
-    weights = backbone.class_weights
-    if weights is not None:
-        ways["CAM"] = by_heat(lambda q, t: cam(t.sight.activations, weights[of_class(q)]))
-        ways["Grad-CAM"] = by_heat(lambda q, t: _grad_cam(features, t, of_class(q)))
-    ways |= {
-        "DFF by cosine": by_cosine,
-        "instant DFF": instant,
-        "joint DFF": joint_plain,
-        DEFAULT_METHOD: joint_refined,
-    }
-    return ways
-
-
-def _grad_cam(features: Features, target: _Shown, class_index: int) -> np.ndarray:
-    picture = read_image(target.sample.path)
-    activations, gradient, _ = features.backbone.gradient(picture, class_index, features.size)
-    return grad_cam(activations, gradient)
-
-
-def _window(features: Features, query: _Shown) -> tuple[int, int, int, int]:
-    grid = (query.sight.activations.shape[1], query.sight.activations.shape[2])
-    extent = features.parts_of(
-        query.sight, query.sight.activations[:1], np.ones((1, 1), np.float32)
-    ).extent
-    return window_of_box(query.box, grid, query.sight.size, extent)
-
-
-def _centre(width: int, height: int) -> Box:
-    dx, dy = (side * (1 - CENTRE**0.5) / 2 for side in (width, height))
-    return round(dx), round(dy), round(width - dx), round(height - dy)
-
-
-def _found(located: Located) -> Found:
-    return Found(located.box, located.mask)

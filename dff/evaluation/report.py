@@ -10,24 +10,28 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dff.evaluation.curves_chart import threshold_section
 from dff.evaluation.datasets.base import Sample
 from dff.evaluation.retrieval import WATCHED, Answer, Row
 from dff.evaluation.runner import Evaluation
+from dff.evaluation.table import name_of, networks_of, retrieval_table, tenth, verdict
 from dff.images import ImageError, read_image, thumbnail
 
 SHOWN, RESULTS, FAILURES, SIDE = 6, 5, 12, 160
+WORD = ' class="word"'
 # Blue and vermilion after Okabe & Ito, dark enough for text; words and dashes say the same.
 _STYLE = """
 :root { color-scheme: light dark; --right: #0072b2; --wrong: #b34700; --shade: #0072b222; }
 @media (prefers-color-scheme: dark) {
   :root { --right: #56b4e9; --wrong: #ff9a4d; --shade: #56b4e933; }
 }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 1rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 1rem auto;
   padding: 0 1rem; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; white-space: nowrap; }
-th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #8886; }
-th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+p, li { max-width: 60rem; }
+table { border-collapse: collapse; white-space: nowrap; font-size: .85rem; }
+th, td { padding: .25rem .4rem; text-align: right; border-bottom: 1px solid #8886; }
+.word { text-align: left; }
 tr.default { background: var(--shade); }
 tr.best, .default { font-weight: 700; }
 svg { display: block; width: 100%; height: 9rem; border: 1px solid #8886; }
@@ -41,6 +45,8 @@ img { box-sizing: border-box; max-width: 100%; border: 4px solid #8886; }
 _FINDING = (
     ("AP", "how early one query's right pictures come; 100 is all of them first, percent."),
     ("mAP", "the mean of AP over all queries."),
+    ("95 %", "where the mAP of other queries of this kind would lie, 95 times of 100."),
+    ("against the default", "mAP more or less than the default row, query by query, and its 95 %."),
     ("P@1", "how many queries have a right picture in first place, percent."),
     ("ms, bytes", "time to describe one picture, and what a search keeps of it."),
 )
@@ -75,9 +81,8 @@ def _page(found: Evaluation, document: dict[str, Any]) -> str:
     title = html.escape(f"How well pictures are found: {document['dataset']}")
     crop = "queries are cropped to their box" if found.crop else "queries are not cropped"
     settings = (
-        f"{document['queries']} queries, {document['images']} pictures; {crop}. Network "
-        f"{found.backbone}, layer {found.layer}, longest side {found.size} pixels, "
-        f"k = {found.k} parts a picture."
+        f"{document['queries']} queries, {document['images']} pictures; {crop}. "
+        f"{networks_of([row.settings for row in found.rows])}"
     )
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in found.notes)
     # A picture is often shown more than once, and decoding is what takes the time.
@@ -91,28 +96,18 @@ def _page(found: Evaluation, document: dict[str, Any]) -> str:
         f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
         f"<p>{html.escape(settings)}</p>"
         + (f"<details><summary>Notes</summary><ul>{notes}</ul></details>" if notes else "")
-        + _finding(document["rows"])
+        + _finding(found)
         + _locating(document["localization"])
+        + threshold_section(found.curves)
         + (_queries(found, chosen, picture) if chosen is not None and chosen.answers else "")
     )
 
 
-def _finding(rows: Sequence[dict[str, Any]]) -> str:
-    """The retrieval table, best first; the best of each descriptor and the default are marked."""
-    tasks = list(rows[0].get("map_by_task", ())) if rows else []
-    lines, seen = [], set()
-    for row in sorted(rows, key=lambda row: -row["map"]):
-        name = row["descriptor"]
-        marks = ["default"] * row["default"] + ["best"] * (name not in seen)
-        seen.add(name)
-        precisions = [_tenth(row["map_by_task"].get(t)) for t in tasks] or [_tenth(row["map"])]
-        spent = f"{1000 * row['seconds']:.0f}"
-        told = ", ".join(f"best of {name}" if mark == "best" else mark for mark in marks)
-        cells = [name, row["whitening"], row["matching"], row["dimensions"], *precisions]
-        lines.append((marks, [*cells, _tenth(row["p_at_1"]), spent, row["bytes"], told]))
-    means = [f"mAP {task}" for task in tasks] or ["mAP"]
-    head = ["descriptor", "whitening", "matching", "dimensions", *means, "P@1", "ms", "bytes", ""]
-    return f"<h2>Finding</h2>{_words(_FINDING)}{_table(head, lines)}"
+def _finding(found: Evaluation) -> str:
+    """The retrieval table, best first, and what it comes to."""
+    head, lines = retrieval_table(found)
+    table = _table(head, ((line.kinds, line.cells) for line in lines))
+    return f"<h2>Finding</h2>{_words(_FINDING)}<p>{html.escape(verdict(found))}</p>{table}"
 
 
 def _locating(rows: Sequence[dict[str, Any]]) -> str:
@@ -123,7 +118,7 @@ def _locating(rows: Sequence[dict[str, Any]]) -> str:
         mask = "" if row["mask_iou"] is None else f"{row['mask_iou']:.3f}"
         spent = f"{1000 * row['seconds']:.0f}"
         mark = ["default"] if row["default"] else []
-        cells = [row["method"], mask, f"{row['box_iou']:.3f}", _tenth(row["corloc"]), spent]
+        cells = [row["method"], mask, f"{row['box_iou']:.3f}", tenth(row["corloc"]), spent]
         lines.append((mark, [*cells, "".join(mark)]))
     head = ("method", "mask IoU", "box IoU", "CorLoc", "ms", "")
     return f"<h2>Locating</h2>{_words(_LOCATING)}{_table(head, lines)}"
@@ -138,11 +133,11 @@ def _queries(found: Evaluation, row: Row, picture: Picture) -> str:
     for ask in found.dataset.queries:
         positives = (int(r) for task in ask.tasks.values() for r in task.positives)
         right.setdefault(ask.image, set()).update(positives)
-    kind = html.escape(f"{row.descriptor}, whitening {row.whitening}, {row.matching}")
+    kind = html.escape(name_of(row.settings))
     images = found.dataset.images
     table = _table(
         ("query", "AP"),
-        (((), (images[a.query].name, _tenth(100 * a.precision))) for a in ordered),
+        (((), (images[a.query].name, tenth(100 * a.precision))) for a in ordered),
     )
     shown = [
         "".join(_answered(images, answer, right[answer.query], picture) for answer in answers)
@@ -226,17 +221,27 @@ def _words(explained: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[object]]]) -> str:
-    """rows: (classes, cells)."""
-    top = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
-    lines = []
-    for classes, cells in rows:
-        body = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
-        lines.append(f'<tr class="{" ".join(classes)}">{body}</tr>')
-    return f'<div class="wide"><table><tr>{top}</tr>{"".join(lines)}</table></div>'
-
-
-def _tenth(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
+    """rows: (classes, cells). Numbers stand to the right, words to the left."""
+    lines = [(classes, [str(cell) for cell in cells]) for classes, cells in rows]
+    kinds = [
+        ""
+        if any(column) and all(not cell or cell[0] in "+-0123456789" for cell in column)
+        else WORD
+        for column in zip(*(cells for _, cells in lines), strict=True)
+    ] or [""] * len(head)
+    top = "".join(
+        f'<th scope="col"{kind}>{html.escape(cell)}</th>'
+        for kind, cell in zip(kinds, head, strict=True)
+    )
+    body = "".join(
+        f'<tr class="{" ".join(classes)}">'
+        + "".join(
+            f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, cells, strict=True)
+        )
+        + "</tr>"
+        for classes, cells in lines
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
 
 
 def _replace(path: Path, text: str) -> None:

@@ -248,6 +248,14 @@ def _check_regions(shard: Shard, descriptor: str) -> Iterator[str]:
         yield f"{name}: expected {expected}, got {got}; {AGAIN}"
     elif not (_finite_and_positive(vectors) and _finite_and_positive(weights)):
         yield f"{name}: expected finite numbers >= 0, got others; {AGAIN}"
+    shared = shard.folder / f"members-{descriptor}.npy"
+    if shared.is_file():
+        members = load_array(shared, "float32", 2)
+        if members.shape != (start, shard.settings.k) or not _finite_and_positive(members):
+            yield (
+                f"shards/{shard.folder.name}/{shared.name}: expected finite numbers >= 0 of shape "
+                f"{(start, shard.settings.k)}, got {members.shape}; {AGAIN}"
+            )
 
 
 def _check_pictures(pictures: list[Picture], manifest: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,9 @@
         cells.npy             all heatmaps one after another, float16
         thumbnails.npy        all JPEG thumbnails one after another, uint8
         regions-NAME.npy      further descriptors: (regions, channels) float16
+        weights-NAME.npy      how much each region weighs, float32
+        members-NAME.npy      (regions, k) float32, the shares of each region in the k parts, for
+                              descriptors whose regions are not those parts
       generations/NAME/       whitening and whitened descriptors: one folder a descriptor
         DESCRIPTOR/whitening.json, .npy, vectors.npy (pictures, dimensions) float32, and
         regions.npy (regions, dimensions) float32 where pictures are matched by them
@@ -33,7 +36,7 @@ import numpy as np
 
 from dff.descriptors import DEFAULT_DESCRIPTOR
 
-VERSION = 2  # 2: whitened regions, joined layers
+VERSION = 3  # 2: whitened regions, joined layers; 3: regions that are shares of parts
 MANIFEST = "index.json"
 
 

@@ -41,7 +41,8 @@ class Query:
     described: its whitened regions. parts: its factors, on which everything is drawn. names: one
     a part. row: its row if it is a picture of the index. same: rows of the same picture.
     descriptor: by which it was described, and is compared. matching: "vector", as sums of their
-    regions, or "regions", each region of the query with its best in the target.
+    regions, "regions", each region of the query with its best in the target, or "mutual", that
+    both ways.
     """
 
     described: Described
@@ -57,7 +58,8 @@ class Query:
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """One result. contributions: (query regions, target regions) float32, summing to `score`."""
+    """One result. contributions: (query regions, target regions) float32, summing to `score`;
+    parts instead of regions where those are shares of parts."""
 
     rank: int
     row: int

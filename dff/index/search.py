@@ -34,7 +34,7 @@ from dff.index.format import (
     read_manifest,
 )
 from dff.index.query import Match, Query, Seen, read_source
-from dff.index.store import Shard, describe_all, region_starts
+from dff.index.store import Shard, describe_all, region_weights
 from dff.localization import (
     FLOOR,
     Located,
@@ -42,7 +42,7 @@ from dff.localization import (
     locate,
     region_of_interest,
 )
-from dff.matching import matched_rows
+from dff.matching import Stored, matched_rows
 from dff.names import name_parts
 from dff.parts import Parts
 from dff.whitening import Whitening
@@ -75,7 +75,7 @@ class Index:
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
-        self._regions: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._regions: dict[str, Stored] = {}
         self._backbone: Backbone | None = None
         self._loading = threading.Lock()
 
@@ -162,26 +162,26 @@ class Index:
         """What pictures are found by unless something else is asked for."""
         return self.settings.descriptor
 
-    def regions(self, descriptor: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The whitened regions of all pictures, (total, dimensions) float32, and where those of
-        each picture begin, (n + 1,) int64. Stored for the descriptors that are matched by them,
-        made on first use for the others."""
+    def regions(self, descriptor: str | None = None) -> Stored:
+        """The whitened regions of all pictures, float32. On disk for the descriptors that are
+        matched by them, made on first use for the others."""
         descriptor = descriptor or self.descriptor
         if descriptor not in self._regions:
             whitening = self.whitening(descriptor)
-            starts = region_starts(self._shards, descriptor)
+            weights = region_weights(self._shards, descriptor)
             path = self._generation_folder / descriptor / "regions.npy"
             if path.is_file():
                 regions = load_array(path, "float32", 2)
             else:
                 made = describe_all(self._shards, descriptor, whitening)
                 regions = np.concatenate([described.regions for described in made])
-            if regions.shape != (starts[-1], whitening.dimensions):
+            stored = Stored.of(regions, weights)
+            if regions.shape != (stored.starts[-1], whitening.dimensions):
                 raise IndexProblem(
-                    f"{path}: expected regions {(int(starts[-1]), whitening.dimensions)}, got "
-                    f"{regions.shape}; build the index again"
+                    f"{path}: expected regions {(int(stored.starts[-1]), whitening.dimensions)}, "
+                    f"got {regions.shape}; build the index again"
                 )
-            self._regions[descriptor] = (regions, starts)
+            self._regions[descriptor] = stored
         return self._regions[descriptor]
 
     def described(self, row: int, descriptor: str | None = None) -> Described:
@@ -313,10 +313,10 @@ class Index:
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
-        query: anything `query` takes, or what it returned. descriptor, matching ("vector" or
-        "regions"): by default the index's own, and that descriptor's own. weights: one number in
-        0..2 a query region; each scales its row of every contribution table and nothing else. The
-        query's own picture is left out unless `include_self`.
+        query: anything `query` takes, or what it returned. descriptor, matching ("vector",
+        "regions" or "mutual"): by default the index's own, and that descriptor's own. weights: one
+        number in 0..2 a query region; each scales its row of every contribution table and nothing
+        else. The query's own picture is left out unless `include_self`.
         """
         if top < 1:
             raise ValueError(f"top: expected at least 1, got {top}")
@@ -334,29 +334,43 @@ class Index:
         ]
 
     def row_scores(self, query: Query) -> np.ndarray:
-        """What each region of the query adds to every picture's score: (n, query regions)."""
+        """What each region of the query adds to every picture's score: (n, query regions).
+
+        Each part of the query, for descriptors whose regions are shares of parts.
+        """
         described = query.described
-        if query.matching == "regions":
-            return matched_rows(
-                described.regions, described.weights, *self.regions(query.descriptor)
+        if query.matching == "vector":
+            rows = explain.row_scores(described, self.vectors(query.descriptor))
+        else:
+            rows = matched_rows(
+                described.regions,
+                described.weights,
+                self.regions(query.descriptor),
+                mutual=query.matching == "mutual",
             )
-        return explain.row_scores(described, self.vectors(query.descriptor))
+        return rows if described.members is None else rows @ described.members
 
     def contributions(self, query: Query, row: int) -> np.ndarray:
-        """What each pair of regions adds to a picture's score, before user weights."""
+        """What each pair of regions (or of parts, as in `row_scores`) adds to a picture's score,
+        before user weights."""
         target = self.described(row, query.descriptor)
-        if query.matching == "regions":
-            return explain.matched_contributions(query.described, target)
-        return explain.contributions(query.described, target)
+        if query.matching == "vector":
+            table = explain.contributions(query.described, target)
+        else:
+            mutual = query.matching == "mutual"
+            table = explain.matched_contributions(query.described, target, mutual=mutual)
+        return explain.by_parts(table, query.described, target)
 
     def partners(self, query: Query, row: int) -> np.ndarray:
-        """For each region of a picture the query's region it goes with: (target regions,) int.
+        """For each region (or part) of a picture the query's it goes with: (target regions,) int.
 
         The one that contributes most to the score through it; in region matching most regions
-        add nothing, and go with the one they are most like.
+        may add nothing, and go with the one they are most like.
         """
         table = self.contributions(query, row)
-        cosines = query.described.regions @ self.described(row, query.descriptor).regions.T
+        target = self.described(row, query.descriptor)
+        cosines = query.described.regions @ target.regions.T
+        cosines = explain.by_parts(cosines, query.described, target)
         found: np.ndarray = np.where(
             table.any(axis=0), table.argmax(axis=0), cosines.argmax(axis=0)
         )

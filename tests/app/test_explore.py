@@ -22,7 +22,7 @@ from dff.index import Index
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_index"
-FIRST = "qutub_minar_2"
+FIRST = "windmill_01"
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@ import pytest
 
 from dff.descriptors import Described, Regions, describe
 from dff.explain import (
+    by_parts,
     check_weights,
     contributions,
     matched_contributions,
     percentile,
     row_scores,
 )
-from dff.matching import matched_rows
+from dff.matching import Stored, matched_rows
 from dff.whitening import Whitening
 
 CHANNELS = 24
@@ -167,12 +168,44 @@ def test_the_first_of_equal_matches_counts():
 
 
 @WHITENINGS
+def test_cells_both_ways_sum_to_the_matched_rows(whitening):
+    query = describe(raw(0, 5), whitening)
+    targets = [describe(raw(seed, 3 + seed), whitening) for seed in range(1, 9)]
+    stored = Stored.of(np.concatenate([t.regions for t in targets]), [t.weights for t in targets])
+    rows = matched_rows(query.regions, query.weights, stored, mutual=True)
+    for found, target in zip(rows, targets, strict=True):
+        cells = matched_contributions(query, target, mutual=True)
+        assert np.allclose(cells.sum(axis=1, dtype=np.float64), found, atol=1e-6)
+        mirrored = matched_contributions(target, query, mutual=True)
+        assert np.allclose(cells, mirrored.T, atol=1e-7)
+
+
+def test_cells_both_ways_by_hand():
+    query = Described(np.eye(2, 3, dtype=np.float32), np.array([1, 3], np.float32))
+    target = Described(np.array([[0.6, 0.8, 0], [0, 0, 1]], np.float32), np.array([1, 1]))
+    # There: 1/4 * 0.6 and 3/4 * 0.8 at the first; back: half of 0.8 by row 1, half of 0 by row 0.
+    assert np.allclose(
+        matched_contributions(query, target, mutual=True), [[0.075, 0], [0.3 + 0.2, 0]]
+    )
+
+
+def test_a_table_by_parts_credits_shares():
+    table = np.array([[4, 0], [0, 2], [1, 1]], np.float32)
+    query = Described(np.zeros((3, 2)), np.ones(3), np.array([[1, 0], [0, 1], [0.5, 0.5]]))
+    target = Described(np.zeros((2, 2)), np.ones(2), np.array([[0.25, 0.75], [1, 0]]))
+    # Regions to the query's parts: [[4.5, 0.5], [0.5, 2.5]], then to the target's.
+    assert by_parts(table, query, target).tolist() == [[1.625, 3.375], [2.625, 0.375]]
+    plain = Described(target.regions, target.weights)
+    assert by_parts(table, query, plain).tolist() == [[4.5, 0.5], [0.5, 2.5]]
+    assert by_parts(table, Described(query.regions, query.weights), plain) is table
+
+
+@WHITENINGS
 def test_matched_cells_sum_to_the_matched_rows(whitening):
     query = describe(raw(0, 5), whitening)
     targets = [describe(raw(seed, 3 + seed), whitening) for seed in range(1, 9)]
-    regions = np.concatenate([t.regions for t in targets])
-    starts = np.cumsum([0, *(len(t.regions) for t in targets)])
-    rows = matched_rows(query.regions, query.weights, regions, starts)
+    stored = Stored.of(np.concatenate([t.regions for t in targets]), [t.weights for t in targets])
+    rows = matched_rows(query.regions, query.weights, stored)
     for found, target in zip(rows, targets, strict=True):
         cells = matched_contributions(query, target)
         assert cells.shape == (5, len(target.regions))

@@ -238,9 +238,9 @@ def test_a_given_whitening_is_used_and_kept(photos, backbone, counting, tmp_path
     build(photos, tmp_path / "index", counting, size=SIZE, whitening=given)
     index = opened(tmp_path / "index")
     # It does not say for which descriptor: for the one that pictures are found by.
-    assert index.descriptor == "dff_gem" and index.vectors().shape == (12, 16)
-    assert index.regions()[0].shape == (48, 16)
-    assert index.manifest["whitening"]["dff_gem"]["fitted_on"] == "elsewhere"
+    assert index.descriptor == "dff_tree" and index.vectors().shape == (12, 16)
+    assert index.regions().regions.shape == (index.regions().starts[-1], 16)
+    assert index.manifest["whitening"]["dff_tree"]["fitted_on"] == "elsewhere"
     np.testing.assert_array_equal(index.whitening().projection, given.projection)
     assert index.whitening("dff").projection is None and verify(tmp_path / "index") == []
     wrong = Whitening.identity(backbone.channels + 1)
@@ -256,10 +256,10 @@ def test_a_given_whitening_is_for_the_descriptor_it_names(photos, counting, tmp_
     given = Whitening(mean, np.stack(projection), 0.25, 16, facts)
     build(photos, tmp_path / "index", counting, size=SIZE, whitening=given)
     index = opened(tmp_path / "index")
-    assert index.vectors("dff").shape == (12, 16) and index.vectors("dff_gem").shape == (12, 2432)
+    assert index.vectors("dff").shape == (12, 16) and index.vectors("dff_tree").shape == (12, 2432)
     counting.passes = 0
     other = replace(given, provenance={"descriptor": "gem"})
-    with pytest.raises(ValueError, match="whitening: expected .* dff_gem, got one for gem"):
+    with pytest.raises(ValueError, match="whitening: expected .* dff_tree, got one for gem"):
         build(photos, tmp_path / "index", counting, size=SIZE, whitening=other)
     assert counting.passes == 0
 

@@ -96,8 +96,8 @@ def test_no_index_or_a_damaged_manifest(copy, tmp_path):
     text = (copy / "index.json").read_text()
     for damaged, expected in (
         (text[:50], "cannot be read"),
-        ("[]", "expected format 2"),
-        (text.replace('"format": 2', '"format": 1'), "expected format 2, got 1"),
+        ("[]", "expected format 3"),
+        (text.replace('"format": 3', '"format": 2'), "expected format 3, got 2"),
         (text.replace('"k": 4', '"k": "4"'), "expected a valid 'k'"),
         (text.replace('"photos_root": "', '"photos_root": 3, "x": "'), "photos_root"),
         (text.replace('"shards": [', '"shards": [".."], "x": ['), "expected a path inside"),

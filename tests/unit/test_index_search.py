@@ -277,16 +277,16 @@ def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
 def matched(photos, backbone, tmp_path_factory):
     """An index of the default descriptor, which is matched by regions, and of two others."""
     out = tmp_path_factory.mktemp("matched") / "index"
-    build(photos, out, backbone, descriptors=("dff_gem", "rmac"), size=SIZE)
+    build(photos, out, backbone, descriptors=("dff_gem", "dff_tree", "rmac"), size=SIZE)
     index = Index.open(out)
     index._backbone = backbone
     return index
 
 
 def test_an_index_is_searched_by_its_default_descriptor(matched, index, photos):
-    assert matched.settings.descriptors == ("dff", "dff_gem", "rmac")
-    assert (matched.descriptor, index.descriptor) == ("dff_gem", "dff")
-    for opened, expected in ((matched, ("dff_gem", "regions")), (index, ("dff", "vector"))):
+    assert matched.settings.descriptors == ("dff", "dff_gem", "dff_tree", "rmac")
+    assert (matched.descriptor, index.descriptor) == ("dff_tree", "dff")
+    for opened, expected in ((matched, ("dff_tree", "mutual")), (index, ("dff", "vector"))):
         query = opened.indexed_query("shape_03")
         assert (query.descriptor, query.matching) == expected
         np.testing.assert_array_equal(opened.vectors(), opened.vectors(expected[0]))
@@ -344,8 +344,24 @@ def test_every_region_of_a_target_goes_with_one_of_the_query(matched):
     table, found = matched.contributions(one, 2), matched.partners(one, 2)
     chosen = table.any(axis=0)
     np.testing.assert_array_equal(found[chosen], table.argmax(axis=0)[chosen])
-    cosines = one.described.regions @ matched.described(2).regions.T
+    cosines = one.described.regions @ matched.described(2, "dff_gem").regions.T
     np.testing.assert_array_equal(found[~chosen], cosines.argmax(axis=0)[~chosen])
+
+
+def test_a_tree_is_searched_by_the_parts_that_are_shown(matched, photos):
+    query = matched.query(photos / "round/shape_03.png", k=3)
+    assert query.described.members.shape == (len(query.described.regions), 3)
+    rows = matched.row_scores(query)
+    assert rows.shape == (12, 3)
+    for row in range(12):
+        table = matched.contributions(query, row)
+        assert table.shape == (3, 4)
+        np.testing.assert_allclose(table.sum(axis=1), rows[row], atol=1e-5)
+        assert matched.partners(query, row).shape == (4,)
+    weights = np.array([0, 1, 2], np.float32)
+    for match in matched.search(query, weights=weights, top=12):
+        assert match.contributions.sum() == pytest.approx(match.score, abs=1e-5)
+        assert not match.contributions[0].any()
 
 
 def test_an_unknown_matching_is_refused(matched, photos, monkeypatch):
@@ -359,32 +375,35 @@ def test_an_unknown_matching_is_refused(matched, photos, monkeypatch):
         lambda: matched.search(photos / "round/shape_01.png", matching="nix"),
     ):
         with pytest.raises(
-            ValueError, match="matching: expected one of vector, regions, got 'nix'"
+            ValueError, match="matching: expected one of vector, regions, mutual, got 'nix'"
         ):
             ask()
 
 
 @pytest.mark.parametrize(
-    ("descriptor", "stored"), [("dff", False), ("dff_gem", True), ("rmac", False)]
+    ("descriptor", "stored"),
+    [("dff", False), ("dff_gem", True), ("dff_tree", True), ("rmac", False)],
 )
 def test_regions_are_stored_or_made_and_equal_what_describes(matched, descriptor, stored):
     index = Index.open(matched.folder)
     assert bool(list(index.folder.glob(f"generations/*/{descriptor}/regions.npy"))) is stored
-    regions, starts = index.regions(descriptor)
+    found = index.regions(descriptor)
+    regions, starts = found.regions, found.starts
     assert regions.dtype == np.float32 and regions.shape == (starts[-1], 2432)
     assert starts[0] == 0 and len(starts) == 13
     for row in range(12):
         expected = index.described(row, descriptor).regions
         np.testing.assert_array_equal(regions[starts[row] : starts[row + 1]], expected)
-    assert index.regions(descriptor)[0] is regions  # made once
-    assert index.regions(None)[1].tolist() == list(range(0, 49, 4))
+    assert index.regions(descriptor) is found  # made once
+    assert index.regions("dff_gem").starts.tolist() == list(range(0, 49, 4))
 
 
 def test_stored_regions_are_those_of_the_picture(matched, photos, backbone):
     picture = read_image(photos / "square/shape_02.png")
     view = backbone.view(backbone.activations(picture, SIZE), 4, 0)
     fresh = describe(regions_of("dff_gem", view).stored(), matched.whitening("dff_gem"))
-    regions, starts = matched.regions("dff_gem")
+    found = matched.regions("dff_gem")
+    regions, starts = found.regions, found.starts
     row = matched.row("shape_02")
     np.testing.assert_allclose(regions[starts[row] : starts[row + 1]], fresh.regions, atol=1e-6)
     # Balanced: each of the two joined layers has half of the squared length.
@@ -397,4 +416,4 @@ def test_a_wrong_number_of_stored_regions_is_refused(matched, tmp_path):
     (path,) = folder.glob("generations/*/dff_gem/regions.npy")
     np.save(path, np.load(path)[:-1])
     with pytest.raises(IndexProblem, match=r"expected regions \(48, 2432\), got \(47, 2432\)"):
-        Index.open(folder).regions()
+        Index.open(folder).regions("dff_gem")

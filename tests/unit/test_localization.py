@@ -8,6 +8,7 @@ from dff.geometry import WHOLE
 from dff.localization import (
     expressed_in,
     instant_heatmap,
+    joint_from_activations,
     joint_from_stored,
     locate,
     locate_parts,
@@ -157,3 +158,63 @@ def test_dead_parts_stay_dead():
     found = joint_from_stored(query, [query])
     assert found[0].dead.tolist() == [False, True]
     assert not found[1].heatmaps[1].any()
+
+
+# --- true joint factorization ---------------------------------------------------------------
+
+
+def planted_pictures() -> list[np.ndarray]:
+    """Two pictures (6 channels, 8, 8). By the first three channels the parts are a top left block
+    and the rest; by the last three they are the left and the right half."""
+    found = []
+    for strength in (1.0, 2.0):
+        picture = np.zeros((6, 8, 8), np.float32)
+        picture[0, :4, :4] = strength
+        picture[1] = strength - picture[0]
+        picture[3, :, :4] = 3 * strength
+        picture[4, :, 4:] = 3 * strength
+        found.append(picture)
+    return found
+
+
+def test_joint_parts_are_found_in_the_first_channels_and_described_in_all():
+    pictures = planted_pictures()
+    found = joint_from_activations(pictures, [(256, 256)] * 2, 2, stride=32, size=256, first=3)
+    assert [parts.basis.shape for parts in found] == [(2, 6), (2, 6)]
+    np.testing.assert_array_equal(found[0].basis, found[1].basis)
+    np.testing.assert_allclose(np.linalg.norm(found[0].basis, axis=1), 1, atol=1e-5)
+    corner = int(np.argmax(found[0].basis[:, 0]))
+    heat = found[0].heatmaps[corner]
+    assert heat[:4, :4].min() > 0.99
+    assert heat[4:].max() < 0.01 and heat[:, 4:].max() < 0.01
+    # The corner lies in the left half: 1 in channel 0, 3 in channel 3, nothing of the others.
+    np.testing.assert_allclose(
+        found[0].basis[corner], np.array([1, 0, 0, 3, 0, 0]) / 10**0.5, atol=1e-2
+    )
+    # The rest is a third left: 16 of 48 cells.
+    rest = np.array([0, 1, 0, 1, 2, 0])
+    np.testing.assert_allclose(found[0].basis[1 - corner], rest / np.linalg.norm(rest), atol=1e-2)
+
+
+def test_joint_parts_of_all_channels_and_a_wrong_number():
+    pictures, sizes = planted_pictures(), [(256, 256)] * 2
+    options = {"stride": 32, "size": 256}
+    whole = joint_from_activations(pictures, sizes, 2, **options)
+    same = joint_from_activations(pictures, sizes, 2, first=6, **options)
+    np.testing.assert_array_equal(whole[1].heatmaps, same[1].heatmaps)
+    # The last three channels are stronger and decide: each part is lit over one half.
+    lit = whole[0].heatmaps > whole[0].heatmaps.max() / 2
+    assert sorted(lit[:, :, 4:].all(axis=(1, 2))) == [False, True]
+    assert sorted(lit[:, :, :4].all(axis=(1, 2))) == [False, True]
+    for wrong in (0, 7):
+        with pytest.raises(ValueError, match=f"first: expected 1 to 6 channels, got {wrong}"):
+            joint_from_activations(pictures, sizes, 2, first=wrong, **options)
+
+
+def test_a_higher_threshold_gives_a_smaller_region():
+    heatmap = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)[None]
+    parts = [parts_of(heatmap)] * 2
+    low, high = (
+        locate_parts(parts, np.ones(1, np.float32), threshold=t)[1].mask.sum() for t in (0.25, 0.4)
+    )
+    assert 0 < high < low

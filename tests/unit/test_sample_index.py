@@ -43,7 +43,9 @@ def network() -> Backbone:
 def test_it_is_whole_small_and_complete(sample):
     assert verify(sample.folder) == []
     assert len(sample) == 222
-    assert sum(f.stat().st_size for f in sample.folder.rglob("*") if f.is_file()) < 36e6
+    assert (
+        sum(f.stat().st_size for f in sample.folder.rglob("*") if f.is_file()) < 105e6
+    )  # nine descriptors, for the Compare page
     with open(ROOT / "assets/photos/photos.csv", encoding="utf-8") as file:
         assert {row["file"] for row in csv.DictReader(file)} == {p.path for p in sample.pictures}
 
@@ -109,9 +111,9 @@ def test_a_box_on_the_dome_finds_domes(sample):
     path = ROOT / "assets/photos/landmarks/taj_mahal_1.jpg"
     found = [m.id for m in sample.search(path, box=(395, 170, 600, 360), top=5)]
     assert set(found) == {
+        "berlin_cathedral",
         "dome_of_the_rock",
         "taj_mahal_2",
         "taj_mahal_3",
         "us_capitol",
-        "victoria_memorial_kolkata",
     }
