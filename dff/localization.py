@@ -22,7 +22,7 @@ from dff.images import resize
 from dff.parts import Parts
 from dff.refine import refine_mask
 
-THRESHOLD = 0.25  # of a picture's own maximum: docs/evaluation.md
+THRESHOLD = 0.35  # of a picture's own maximum: docs/evaluation.md
 JOINT_THRESHOLD = 0.4  # the same for joint parts
 # Under this share of the heat that the region of interest reaches in the query there is nothing
 # to point at in a target: it loses no true pair, and is silent on two fifths of unrelated ones.
