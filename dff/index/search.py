@@ -30,11 +30,11 @@ from dff.index.format import (
     Picture,
     Settings,
     check_relative,
-    load_array,
     read_manifest,
 )
+from dff.index.generation import Generation
 from dff.index.query import Match, Query, Seen, read_source
-from dff.index.store import Shard, describe_all, region_weights
+from dff.index.store import Shard
 from dff.localization import (
     FLOOR,
     Located,
@@ -75,7 +75,8 @@ class Index:
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
-        self._regions: dict[str, Stored] = {}
+        name = check_relative(str(manifest.get("generation")))
+        self._generation = Generation(folder / "generations" / name, self._shards)
         self._backbone: Backbone | None = None
         self._loading = threading.Lock()
 
@@ -151,11 +152,11 @@ class Index:
 
     def whitening(self, descriptor: str | None = None) -> Whitening:
         """The whitening of a descriptor's regions."""
-        return self._generation(descriptor)[0]
+        return self._generation.whitening(descriptor or self.descriptor)
 
     def vectors(self, descriptor: str | None = None) -> np.ndarray:
         """The descriptors of all pictures, (n, dimensions) float32, memory-mapped."""
-        return self._generation(descriptor)[1]
+        return self._generation.vectors(descriptor or self.descriptor)
 
     @property
     def descriptor(self) -> str:
@@ -165,24 +166,7 @@ class Index:
     def regions(self, descriptor: str | None = None) -> Stored:
         """The whitened regions of all pictures, float32. On disk for the descriptors that are
         matched by them, made on first use for the others."""
-        descriptor = descriptor or self.descriptor
-        if descriptor not in self._regions:
-            whitening = self.whitening(descriptor)
-            weights = region_weights(self._shards, descriptor)
-            path = self._generation_folder / descriptor / "regions.npy"
-            if path.is_file():
-                regions = load_array(path, "float32", 2)
-            else:
-                made = describe_all(self._shards, descriptor, whitening)
-                regions = np.concatenate([described.regions for described in made])
-            stored = Stored.of(regions, weights)
-            if regions.shape != (stored.starts[-1], whitening.dimensions):
-                raise IndexProblem(
-                    f"{path}: expected regions {(int(stored.starts[-1]), whitening.dimensions)}, "
-                    f"got {regions.shape}; build the index again"
-                )
-            self._regions[descriptor] = stored
-        return self._regions[descriptor]
+        return self._generation.regions(descriptor or self.descriptor)
 
     def described(self, row: int, descriptor: str | None = None) -> Described:
         """The whitened regions of a picture."""
@@ -423,36 +407,6 @@ class Index:
             raise ValueError(f"row: expected 0 to {len(self) - 1}, got {row}")
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
         return self._shards[shard], row - int(self._starts[shard])
-
-    def _generation(self, descriptor: str | None) -> tuple[Whitening, np.ndarray]:
-        descriptor = descriptor or self.descriptor
-        if descriptor not in self.settings.descriptors:
-            have = ", ".join(self.settings.descriptors)
-            raise ValueError(
-                f"descriptor: expected one of this index ({have}), got {descriptor!r}; build it "
-                f"with --descriptors {descriptor}"
-            )
-        return self._generations[descriptor]
-
-    @property
-    def _generation_folder(self) -> Path:
-        name = check_relative(str(self.manifest.get("generation")))
-        return self.folder / "generations" / name
-
-    @cached_property
-    def _generations(self) -> dict[str, tuple[Whitening, np.ndarray]]:
-        base = self._generation_folder
-        found = {}
-        for descriptor in self.settings.descriptors:
-            whitening = Whitening.load(base / descriptor)
-            vectors = load_array(base / descriptor / "vectors.npy", "float32", 2)
-            if vectors.shape != (len(self), whitening.dimensions):
-                raise IndexProblem(
-                    f"{base / descriptor}: expected vectors {(len(self), whitening.dimensions)}, "
-                    f"got {vectors.shape}; build the index again"
-                )
-            found[descriptor] = (whitening, vectors)
-        return found
 
 
 def _check_matching(matching: str | None, descriptor: str) -> str:

@@ -262,9 +262,9 @@ def test_build_uses_a_given_whitening(cli, backbone, photos, tmp_path):
     command = ("index", "build", photos / "round", "--out", tmp_path / "index", "--size", SIZE)
     assert cli(*command, "--whitening", tmp_path / "whitening")[0] == 0
     facts = json.loads(cli("index", "info", tmp_path / "index", "--json")[1])
-    assert facts["descriptors"] == ["dff", "dff_gem"]  # what an index has unless told
-    assert facts["whitening"]["dff_gem"]["dimensions"] == 16
-    assert facts["whitening"]["dff_gem"]["fitted_on"] == "elsewhere"
+    assert facts["descriptors"] == ["dff", "dff_tree"]  # what an index has unless told
+    assert facts["whitening"]["dff_tree"]["dimensions"] == 16
+    assert facts["whitening"]["dff_tree"]["fitted_on"] == "elsewhere"
     assert facts["whitening"]["dff"]["fitted_on"] == "round"
     assert fails(cli(*command, "--whitening", tmp_path), "no usable whitening")
 

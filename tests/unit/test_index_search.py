@@ -251,7 +251,7 @@ def test_neither_network_nor_photos_nor_factorization_for_an_indexed_query(
 
 
 def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
-    from dff.index import search, store
+    from dff.index import generation, store
 
     mapped = []
 
@@ -262,7 +262,7 @@ def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
     original = store.load_array
     shutil.copytree(index_folder, tmp_path / "index")
     monkeypatch.setattr(store, "load_array", load_array)
-    monkeypatch.setattr(search, "load_array", load_array)
+    monkeypatch.setattr(generation, "load_array", load_array)
     index = Index.open(tmp_path / "index")
     for descriptor in ("dff", "rmac"):
         for picture in index.pictures:

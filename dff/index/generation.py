@@ -1,0 +1,71 @@
+"""The whitened descriptors of an index: what a search multiplies."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from dff.index.format import IndexProblem, load_array
+from dff.index.store import Shard, describe_all, region_weights
+from dff.matching import Stored
+from dff.whitening import Whitening
+
+
+class Generation:
+    """A generation's folder, read when something of it is asked for and mapped, not copied."""
+
+    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
+        self.folder = folder
+        self._shards = shards
+        self._regions: dict[str, Stored] = {}
+
+    def whitening(self, descriptor: str) -> Whitening:
+        """The whitening of a descriptor's regions; ValueError for one that the index has not."""
+        return self._of(descriptor)[0]
+
+    def vectors(self, descriptor: str) -> np.ndarray:
+        """The descriptors of all pictures, (n, dimensions) float32, mapped."""
+        return self._of(descriptor)[1]
+
+    def regions(self, descriptor: str) -> Stored:
+        """The whitened regions of all pictures, float32."""
+        if descriptor not in self._regions:
+            whitening = self.whitening(descriptor)
+            path = self.folder / descriptor / "regions.npy"
+            if path.is_file():
+                regions = load_array(path, "float32", 2)
+            else:
+                made = describe_all(self._shards, descriptor, whitening)
+                regions = np.concatenate([described.regions for described in made])
+            stored = Stored.of(regions, region_weights(self._shards, descriptor))
+            if regions.shape != (stored.starts[-1], whitening.dimensions):
+                raise IndexProblem(
+                    f"{path}: expected regions {(int(stored.starts[-1]), whitening.dimensions)}, "
+                    f"got {regions.shape}; build the index again"
+                )
+            self._regions[descriptor] = stored
+        return self._regions[descriptor]
+
+    def _of(self, descriptor: str) -> tuple[Whitening, np.ndarray]:
+        if descriptor not in self._all:
+            raise ValueError(
+                f"descriptor: expected one of this index ({', '.join(self._all)}), got "
+                f"{descriptor!r}; build it with --descriptors {descriptor}"
+            )
+        return self._all[descriptor]
+
+    @cached_property
+    def _all(self) -> dict[str, tuple[Whitening, np.ndarray]]:
+        count = sum(len(shard.pictures) for shard in self._shards)
+        found = {}
+        for descriptor in self._shards[0].settings.descriptors:
+            whitening = Whitening.load(self.folder / descriptor)
+            vectors = load_array(self.folder / descriptor / "vectors.npy", "float32", 2)
+            if vectors.shape != (count, whitening.dimensions):
+                raise IndexProblem(
+                    f"{self.folder / descriptor}: expected vectors "
+                    f"{(count, whitening.dimensions)}, got {vectors.shape}; build the index again"
+                )
+            found[descriptor] = (whitening, vectors)
+        return found
