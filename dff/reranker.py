@@ -1,4 +1,4 @@
-"""Second rankings of a database for the tables: `dff.reranking`, one vector a picture.
+"""Second rankings of a whole database by `dff.reranking`, one vector a picture.
 
 Leave one out must hold for the other pictures too. A query that is in the database and must not
 find itself would be its own first result, count twice in an expansion, be everybody's link in a
@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from dff.evaluation.protocols import rank
 from dff.reranking import (
     alpha_query_expansion,
     augment_database,
@@ -54,22 +53,27 @@ class Reranker:
             self._augmented = augment_database(vectors, NEIGHBOURS)
             self._nearest = _nearest(vectors, NEIGHBOURS + most_own)
 
-    def ranking(self, query: np.ndarray, own: Sequence[int] | np.ndarray = ()) -> np.ndarray:
-        """Rows of the database, best first, without the query's own: (n - len(own),) integers.
+    def ranking(
+        self, query: np.ndarray, own: Sequence[int] | np.ndarray = ()
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the database, best first, without the query's own, and their scores: both
+        (n - len(own),). Those behind a list that a graph has ranked again keep their order and
+        have no score, NaN.
 
         query: (dimensions,). own: rows of the query's own picture, none where it may be found.
         """
         others = np.setdiff1d(np.arange(len(self._vectors)), own)
         if self.name == "dba":
-            return np.asarray(others[rank(self._augmented_without(own)[others] @ query)])
+            return _sorted(others, self._augmented_without(own)[others] @ query)
         vectors = self._vectors[others]
-        first = rank(vectors @ query)
+        first, _ = _sorted(np.arange(len(others)), vectors @ query)
         if self.name in _EXPANSIONS:
             expanded = _EXPANSIONS[self.name](query, vectors, first)
-            return np.asarray(others[rank(vectors @ expanded)])
-        short, rest = first[:SHORT], first[SHORT:]
-        again = short[rank(_GRAPHS[self.name](query, vectors[short]))]
-        return np.asarray(others[np.concatenate([again, rest])])
+            return _sorted(others, vectors @ expanded)
+        short, scores = _sorted(first[:SHORT], _GRAPHS[self.name](query, vectors[first[:SHORT]]))
+        rest = first[SHORT:]
+        unscored = np.full(len(rest), np.nan, scores.dtype)
+        return others[np.concatenate([short, rest])], np.concatenate([scores, unscored])
 
     def _augmented_without(self, own: Sequence[int] | np.ndarray) -> np.ndarray:
         """The augmented vectors (n, dimensions) of a database that does not hold `own`.
@@ -84,6 +88,12 @@ class Reranker:
             near = self._nearest[row][~np.isin(self._nearest[row], own)][:NEIGHBOURS]
             augmented[row] = augment_database(self._vectors[[row, *near]], NEIGHBOURS)[0]
         return augmented
+
+
+def _sorted(rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both by falling score, equal ones in order."""
+    order = np.argsort(-scores, kind="stable")
+    return rows[order], scores[order]
 
 
 def _nearest(vectors: np.ndarray, count: int) -> np.ndarray:

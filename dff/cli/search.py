@@ -16,6 +16,7 @@ from dff.cli.common import (
     weights,
 )
 from dff.descriptors import MATCHINGS
+from dff.reranker import RERANKINGS
 from dff.threads import use_all_cores
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ def add_to(commands: Any) -> None:
         "--matching",
         choices=MATCHINGS,
         help="compare sums of regions, or the query's regions one by one (the descriptor's own)",
+    )
+    parser.add_argument(
+        "--rerank",
+        choices=RERANKINGS,
+        help="rank the pictures, as one vector each, a second time; scores then have no split",
     )
     parser.add_argument("--top", type=count, default=10, help="number of results (10)")
     parser.add_argument(
@@ -76,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
         top=args.top,
         weights=args.weights,
         include_self=args.include_self,
+        rerank=args.rerank,
     )
     boxes = [match.box for match in found]
     if args.localize and found:
@@ -160,7 +167,8 @@ def _document(
             "layer": settings.layer,
         },
         "descriptor": query.descriptor,
-        "matching": query.matching,
+        "matching": query.matching if args.rerank is None else "vector",
+        **({} if args.rerank is None else {"rerank": args.rerank}),
         "results": [
             {
                 "rank": match.rank,
@@ -168,9 +176,9 @@ def _document(
                 "path": match.path,
                 "score": round(match.score, DIGITS),
                 "box": None if where is None else list(where),
-                "contributions": [
-                    [round(float(cell), DIGITS) for cell in row] for row in match.contributions
-                ],
+                "contributions": None
+                if match.contributions is None
+                else [[round(float(cell), DIGITS) for cell in row] for row in match.contributions],
                 "is_query": match.is_query,
             }
             for match, where in zip(found, boxes, strict=True)

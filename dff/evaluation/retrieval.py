@@ -15,9 +15,9 @@ from dff.evaluation.protocols import (
     rank,
     relevant_ranks,
 )
-from dff.evaluation.reranked import Reranker
 from dff.evaluation.whitenings import Fitted, own_whitenings
 from dff.matching import Stored, matched_rows
+from dff.reranker import Reranker
 from dff.whitening import Whitening
 
 WATCHED = 20  # results kept of each query, for the report
@@ -39,7 +39,7 @@ class Settings:
     """All in which the rows of a table can differ.
 
     k: None for descriptors that do not depend on it. scales: factors of size. whitening_on:
-    "itself", another dataset, or None without whitening. rerank: of `dff.evaluation.reranked`, None
+    "itself", another dataset, or None without whitening. rerank: of `dff.reranker`, None
     for the plain ranking.
     """
 
@@ -167,7 +167,7 @@ class _Searched:
 
         def again(ask: Ask, query: Regions) -> np.ndarray:
             vector = describe(query, self.whitening).vector
-            return np.asarray(self.rows[reranker.ranking(vector, self._own(ask))])
+            return np.asarray(self.rows[reranker.ranking(vector, self._own(ask))[0]])
 
         return again
 

@@ -21,9 +21,9 @@ from dff.evaluation.features import Features
 from dff.evaluation.locating import Method, locate_all
 from dff.evaluation.noise import Noise, noise_of
 from dff.evaluation.protocols import Difference
-from dff.evaluation.reranked import chosen
 from dff.evaluation.retrieval import Row, main_task, rows_of
 from dff.evaluation.whitenings import PAIRS, Fitted, whitenings_of
+from dff.reranker import chosen
 
 DIGITS = 6
 LEAST, MOST = 32, 4096  # the longest side a network may see, pixels

@@ -59,7 +59,8 @@ class Query:
 @dataclass(frozen=True, eq=False)
 class Match:
     """One result. contributions: (query regions, target regions) float32, summing to `score`;
-    parts instead of regions where those are shares of parts."""
+    parts instead of regions where those are shares of parts; None after a second ranking.
+    """
 
     rank: int
     row: int
@@ -67,7 +68,7 @@ class Match:
     path: str
     score: float
     percentile: float
-    contributions: np.ndarray
+    contributions: np.ndarray | None
     box: Box | None
     is_query: bool
     index: "Index"

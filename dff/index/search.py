@@ -45,6 +45,7 @@ from dff.localization import (
 from dff.matching import Stored, matched_rows
 from dff.names import name_parts
 from dff.parts import Parts
+from dff.reranker import Reranker, chosen
 from dff.whitening import Whitening
 
 # With a box the crop alone is factorized, its longest side brought to this many pixels: larger
@@ -294,18 +295,27 @@ class Index:
         matching: str | None = None,
         weights: Sequence[float] | np.ndarray | None = None,
         include_self: bool = False,
+        rerank: str | None = None,
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
         query: anything `query` takes, or what it returned. descriptor, matching ("vector",
         "regions" or "mutual"): by default the index's own, and that descriptor's own. weights: one
         number in 0..2 a query region; each scales its row of every contribution table and nothing
-        else. The query's own picture is left out unless `include_self`.
+        else. The query's own picture is left out unless `include_self`. rerank: one of
+        `dff.reranker.RERANKINGS`, a second ranking of the pictures as one vector each; its scores
+        have no split, so weights are refused.
         """
         if top < 1:
             raise ValueError(f"top: expected at least 1, got {top}")
         if not isinstance(query, Query):
             query = self.query(query, box=box, k=k, descriptor=descriptor, matching=matching)
+        if rerank is not None:
+            if weights is not None:
+                raise ValueError(
+                    f"weights: expected none with rerank={rerank!r}, whose scores have no split"
+                )
+            return self._ranked_again(query, rerank, top, include_self)
         rows = self.row_scores(query)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
@@ -313,8 +323,35 @@ class Index:
         if not include_self and query.same:
             order = order[~np.isin(order, list(query.same))]
         return [
-            self._match(rank, int(row), scores, query, weights)
+            self._match(
+                rank,
+                int(row),
+                query,
+                float(scores[row]),
+                explain.percentile(scores, float(scores[row])),
+                self.contributions(query, int(row)) * weights[:, None],
+                weights,
+            )
             for rank, row in enumerate(order[:top], start=1)
+        ]
+
+    def _ranked_again(self, query: Query, rerank: str, top: int, include_self: bool) -> list[Match]:
+        (name,) = chosen([rerank])
+        own = [] if include_self else sorted(query.same)
+        reranker = Reranker(name, np.asarray(self.vectors(query.descriptor)), max(1, len(own)))
+        rows, scores = reranker.ranking(query.described.vector, own)
+        scored = int(np.count_nonzero(~np.isnan(scores)))
+        return [
+            self._match(
+                place + 1,
+                int(rows[place]),
+                query,
+                float(scores[place]),
+                100.0 * (len(rows) - place - 1) / len(rows),
+                None,
+                None,
+            )
+            for place in range(min(top, scored))
         ]
 
     def row_scores(self, query: Query) -> np.ndarray:
@@ -380,20 +417,21 @@ class Index:
         self,
         rank: int,
         row: int,
-        scores: np.ndarray,
         query: Query,
-        weights: np.ndarray,
+        score: float,
+        percentile: float,
+        contributions: np.ndarray | None,
+        weights: np.ndarray | None,
     ) -> Match:
         picture = self.pictures[row]
-        table = self.contributions(query, row) * weights[:, None]
         return Match(
             rank=rank,
             row=row,
             id=picture.id,
             path=picture.path,
-            score=float(scores[row]),
-            percentile=explain.percentile(scores, float(scores[row])),
-            contributions=table,
+            score=score,
+            percentile=percentile,
+            contributions=contributions,
             box=self.found_in(query, row, weights).box,
             is_query=row in query.same,
             index=self,

@@ -331,6 +331,9 @@ def test_search_options(cli, index_folder, photos):
     assert boxed["query"]["box"] == [80, 50, 160, 120]
     other = results("--descriptor", "rmac")
     assert other["descriptor"] == "rmac" and len(other["results"][0]["contributions"]) > 4
+    again = results("--rerank", "dba")
+    assert (again["rerank"], again["matching"]) == ("dba", "vector") and "rerank" not in plain
+    assert {result["contributions"] for result in again["results"]} == {None}
     matched = results("--matching", "regions")
     assert matched["matching"] == "regions"
     for result in matched["results"]:  # each region of the query has one best region at most

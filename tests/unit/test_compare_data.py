@@ -152,8 +152,8 @@ def test_the_way_of_matching_is_said(index):
         return compare_data.method(query)
 
     assert method("regions") == "6 parts, matched one by one"
-    made_of = "6 regions, made of 4 parts, matched one by one in both directions"
-    assert method("mutual", np.ones((6, 4))) == made_of
+    credited = "6 regions, credited to 4 parts, matched one by one in both directions"
+    assert method("mutual", np.ones((6, 4))) == credited
     assert set(compare_data.COMPARED) == set(MATCHINGS)
 
 
@@ -272,11 +272,16 @@ def test_drawings_keep_the_size_of_the_picture():
 
 
 def test_what_is_drawn_is_said():
-    extent = (0.0, 0.0, 1.0, 1.0)
-    count = compare_maps.Looks("count", np.ones((20, 2, 2), np.float32), extent)
-    assert compare_maps.words(count, "rmac") == ("How many of the 20 squares cover each place.")
-    one = compare_maps.Looks("sum", count.regions[:1], extent)
-    assert compare_maps.words(one, "spoc") == "How much each place counts."
-    assert compare_maps.words(compare_maps.Looks("sum", count.regions[:8], extent), "cam") == (
-        "How much each place counts, all 8 classes together."
+    def words(kind, count, descriptor, members=None):
+        found = compare_maps.Looks(kind, np.ones((count, 2, 2), np.float32), (0.0, 0.0, 1.0, 1.0))
+        described = SimpleNamespace(members=members)
+        query = SimpleNamespace(descriptor=descriptor, described=described)
+        return compare_maps.words(found, query)
+
+    assert words("count", 20, "rmac") == "How many of the 20 squares cover each place."
+    assert words("sum", 1, "spoc") == "How much each place counts."
+    assert words("sum", 8, "cam") == "How much each place counts, all 8 classes together."
+    assert words("parts", 4, "dff") == "The 4 parts, numbered as in the table below."
+    assert words("parts", 4, "dff_tree", np.ones((15, 4))) == (
+        "The 4 parts in which its 15 regions lie, numbered as in the table below."
     )

@@ -25,11 +25,11 @@ from dff.evaluation.described import (
 from dff.evaluation.features import Features, mask_box
 from dff.evaluation.locating import draws, locate_all
 from dff.evaluation.protocols import Relevance
-from dff.evaluation.reranked import RERANKINGS
 from dff.evaluation.retrieval import rows_of
 from dff.evaluation.runner import Options, evaluate
 from dff.evaluation.whitenings import Fitted
 from dff.images import ImageError
+from dff.reranker import RERANKINGS
 from dff.whitening import Whitening
 
 SIZE = 128

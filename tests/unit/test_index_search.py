@@ -9,6 +9,7 @@ from dff.geometry import check_box
 from dff.images import ImageError, read_image
 from dff.index import Index, IndexProblem
 from dff.index.build import build
+from dff.reranker import RERANKINGS
 
 SIZE = 128
 
@@ -268,6 +269,37 @@ def test_a_search_maps_its_arrays_once(index_folder, tmp_path, monkeypatch):
         for picture in index.pictures:
             index.search(index.indexed_query(picture.id, descriptor), descriptor=descriptor)
     assert len(mapped) == len(set(mapped))
+
+
+@pytest.mark.parametrize("name", RERANKINGS)
+def test_a_second_ranking_has_scores_and_no_split(index, name):
+    query = index.indexed_query("shape_03")
+    found = index.search(query, rerank=name, top=12)
+    assert len({match.row for match in found}) == 11 and query.row not in [m.row for m in found]
+    assert all(match.contributions is None for match in found)
+    scores = [match.score for match in found]
+    assert scores == sorted(scores, reverse=True)
+    assert [match.percentile for match in found] == [100 * (10 - n) / 11 for n in range(11)]
+    assert len(index.search(query, rerank=name, top=12, include_self=True)) == 12
+
+
+def test_average_query_expansion_by_hand(index):
+    query = index.indexed_query("shape_03")
+    vectors = np.array(index.vectors())
+    others = [row for row in range(12) if row != query.row]
+    first = sorted(others, key=lambda row: -float(vectors[row] @ query.described.vector))[:10]
+    expanded = query.described.vector + vectors[first].sum(axis=0)
+    expanded /= np.linalg.norm(expanded)
+    for match in index.search(query, rerank="aqe", top=3):
+        assert match.score == pytest.approx(float(vectors[match.row] @ expanded), abs=1e-5)
+
+
+def test_a_second_ranking_refuses_weights_and_unknown_names(index):
+    query = index.indexed_query("shape_03")
+    with pytest.raises(ValueError, match="weights: expected none with rerank='aqe'"):
+        index.search(query, rerank="aqe", weights=[1, 1, 1, 0])
+    with pytest.raises(ValueError, match="rerank: expected all or some of aqe"):
+        index.search(query, rerank="nix")
 
 
 # Region by region

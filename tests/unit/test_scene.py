@@ -1,5 +1,6 @@
 import base64
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -166,16 +167,50 @@ def test_the_joint_parts_keep_the_querys_numbers(index, query):
 def test_a_located_box_needs_a_part_that_counts(index, query):
     shared = scene.joint_parts(index, query, [1])
     nothing = np.zeros(query.parts.k, np.float32)
-    assert scene.box_facts(shared.query, shared.of(index, 1), nothing) is None
+    assert scene.box_facts(shared.query, shared.of(index, 1), nothing, exact=False) is None
     picture = index.pictures[1]
     for part in range(query.parts.k):
         weights = nothing.copy()
         weights[part] = 1
-        box = scene.box_facts(shared.query, shared.of(index, 1), weights)
+        box = scene.box_facts(shared.query, shared.of(index, 1), weights, exact=False)
         if box is not None:
             x0, y0, x1, y1 = box
             assert 0 <= x0 < x1 <= picture.width and 0 <= y0 < y1 <= picture.height
             assert (x1 - x0) * (y1 - y0) <= 0.9 * picture.width * picture.height
+
+
+def test_exact_parts_are_cut_higher():
+    """Heat of 1 in the middle and of 0.375 around it: over 0.35, under 0.4."""
+    heat = np.zeros((1, 8, 8), np.float32)
+    heat[0, 1:7, 1:7] = 0.375
+    heat[0, 3:5, 3:5] = 1
+    one = np.ones(1, np.float32)
+    parts = Parts(heat, np.ones((1, 2), np.float32), one, 80, 80)
+    wide = scene.box_facts(parts, parts, one, exact=False)
+    narrow = scene.box_facts(parts, parts, one, exact=True)
+    # Cells of 10 pixels. 0.35 is reached near the middle of the ring's outer cells (15), 0.4 near
+    # that of its inner ones (25).
+    assert wide == pytest.approx([15, 15, 65, 65], abs=2)
+    assert narrow == pytest.approx([25, 25, 55, 55], abs=2)
+
+
+@pytest.mark.parametrize(
+    ("matching", "members", "says", "best_only"),
+    [
+        ("vector", False, "Every pair of a part and a region counts in the score.", False),
+        ("regions", False, "The other regions add nothing.", True),
+        ("mutual", False, "each region with your part that is.", False),
+        ("vector", True, "has 5 regions, from fine parts to the whole. Every pair", False),
+        ("regions", True, "is shared among the parts in which its regions lie.", False),
+        ("mutual", True, "and the other way round. What a pair adds is shared", False),
+    ],
+)
+def test_the_rule_of_the_score_in_words(matching, members, says, best_only):
+    members = np.full((5, 4), 0.25, np.float32) if members else None
+    rule = scene.rule_facts(
+        SimpleNamespace(described=SimpleNamespace(members=members), matching=matching)
+    )
+    assert says in rule["text"] and rule["best_only"] is best_only
 
 
 def test_exact_joint_parts_are_in_the_querys_order(index, query, backbone):
@@ -183,8 +218,11 @@ def test_exact_joint_parts_are_in_the_querys_order(index, query, backbone):
     assert set(exact.exact) == {1, 2}
     assert exact.of(index, 1) is exact.exact[1]
     assert exact.basis.shape == query.parts.basis.shape
-    cosines = query.parts.basis @ exact.basis.T
-    assert np.trace(cosines) >= np.trace(cosines[:, ::-1])
+    mine, found = (
+        np.stack([parts.on_picture(heat, 64).ravel() for heat in parts.heatmaps])
+        for parts in (query.parts, exact.query)
+    )
+    assert match_parts(mine, found).tolist() == [0, 1, 2, 3]
 
 
 def test_the_palette_has_ten_distinct_entries():

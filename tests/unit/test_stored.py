@@ -9,8 +9,8 @@ from dff.descriptors import MATCHINGS, matching_of
 from dff.evaluation import stored
 from dff.evaluation.protocols import average_precision
 from dff.evaluation.stored import by_label, is_right, measure, questions
-from dff.index import Query
 from dff.index.format import IndexProblem
+from dff.matching import Stored
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -50,14 +50,10 @@ class Planted:
     def vectors(self, descriptor: str) -> np.ndarray:
         return unit(*ANGLES)
 
-    def indexed_query(self, id: str, descriptor: str) -> Query:
-        return Query(None, None, (), None, int(id), frozenset(), descriptor=descriptor)
-
-    def row_scores(self, query: Query) -> np.ndarray:
+    def regions(self, descriptor: str) -> Stored:
         """Both regions of a picture look alike, so matching ranks as the vectors do."""
-        assert query.matching in MATCHINGS[1:]
-        cosines = unit(*ANGLES) @ unit(ANGLES[query.row])[0]
-        return np.stack([cosines / 2, cosines / 2], axis=1)
+        assert descriptor == "dff_gem"
+        return Stored.of(np.repeat(unit(*ANGLES), 2, axis=0), [np.ones(2)] * len(ANGLES))
 
 
 @pytest.fixture
