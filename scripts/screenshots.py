@@ -33,8 +33,8 @@ def story(page: Page) -> None:
 
 
 def detail(page: Page) -> None:
-    """Open the third result: the same tower."""
-    page.get_by_test_id("open-detail").nth(2).click()
+    """Open the second result: the first windmill."""
+    page.get_by_test_id("open-detail").nth(1).click()
     page.wait_for_timeout(900)
 
 
@@ -47,6 +47,15 @@ SHOTS: dict[str, tuple[str, tuple[int, int], str, Callable[[Page], None]]] = {
     "explore-phone": ("/?picture=eiffel_tower_1", (390, 844), "light", still),
     "factors": ("/factors?picture=eiffel_tower_1", (1440, 900), "light", still),
     "factors-dark": ("/factors?picture=eiffel_tower_1", (1440, 900), "dark", still),
+    "compare": ("/compare?first=5", (1440, 900), "light", still),
+    "evaluate": ("/evaluate", (1440, 900), "light", still),
+}
+
+# The last heading of each page of the lab: when it is there, so are the others.
+LAB = {
+    "/factors": "How well the parts fit",
+    "/compare": "One result, by each descriptor",
+    "/evaluate": "Query by query",
 }
 
 
@@ -62,7 +71,7 @@ def main() -> None:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-    options = ["--server.headless=true", f"--server.port={port}"]
+    options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
     env = {k: v for k, v in os.environ.items() if k != "DFF_INDEX"}
     server = subprocess.Popen([*command, *options], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
@@ -77,8 +86,9 @@ def main() -> None:
                 )
                 page = context.new_page()
                 page.goto(address + path)
-                if path.startswith("/factors"):
-                    page.get_by_text("How well the parts fit").wait_for(timeout=90_000)
+                lab = next((words for start, words in LAB.items() if path.startswith(start)), "")
+                if lab:
+                    page.get_by_role("heading", name=lab).wait_for(timeout=90_000)
                     page.wait_for_timeout(8000)
                 else:
                     page.wait_for_selector("[data-testid=stage] canvas", timeout=60_000)

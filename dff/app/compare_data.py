@@ -122,7 +122,7 @@ def method(query: Query) -> str:
     if members is None:
         what = f"{count} {plural(about(query.descriptor).region)}"
     else:
-        what = f"{count} regions, made of {members.shape[1]} parts"
+        what = f"{count} regions, credited to {members.shape[1]} parts"
     return what + COMPARED[query.matching]
 
 

@@ -169,14 +169,16 @@ def _sized(picture: np.ndarray) -> np.ndarray:
     return resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def words(found: Looks, descriptor: str) -> str:
+def words(found: Looks, query: Query) -> str:
     """What the drawing shows, in one sentence."""
-    region, count = about(descriptor).region, len(found.regions)
+    region, count = about(query.descriptor).region, len(found.regions)
     if found.kind == "even":
         return "Every place counts alike: there is no heatmap."
     if found.kind == "count":
         return f"How many of the {count} {plural(region)} cover each place."
     if found.kind == "parts":
-        return f"The {count} parts, numbered as in the table below."
+        members = query.described.members
+        of = "" if members is None else f" in which its {len(members)} regions lie"
+        return f"The {count} parts{of}, numbered as in the table below."
     added = "" if count == 1 else f", all {count} {plural(region)} together"
     return f"How much each place counts{added}."

@@ -17,9 +17,10 @@ SENT = 0.2  # seconds until the page is with the browser: importing torch then b
 MAP_WIDTH, MAP_HEIGHT = 310, 240  # pixels
 
 SUM_NOTE = (
-    "The cells of a table sum to the score. Rows are the query's regions, as drawn above; columns "
-    "are the result's. Colours are relative to the largest cell of their own table."
+    "The cells of a table sum to the score. Rows are the query's parts or regions, as drawn above; "
+    "columns are the result's. Colours are relative to the largest cell of their own table."
 )
+SHARED_NOTE = "What a pair of regions adds is shared among the parts in which they lie."
 
 
 def overlap(index: Index, rankings: list[Ranking], top: int) -> None:
@@ -74,7 +75,8 @@ def _split(engine: Engine, source: Source, split: Split) -> None:
     st.html(compare_markup.split_table(split, words.region))
     pair = compare_markup.pair_sentence(split, words.region)
     size = f"{split.table.shape[0]} × {split.table.shape[1]} cells sum to {score}, the score."
-    st.caption(f"{size} {pair}")
+    shared = "" if split.ranking.query.described.members is None else f" {SHARED_NOTE}"
+    st.caption(f"{size}{shared} {pair}")
     if split.colours is not None:
         picture = engine.index.pictures[split.row]
         st.image(
@@ -147,7 +149,7 @@ def _map(
     engine: Engine, source: Source, ranking: Ranking, slot: DeltaGenerator, width: int
 ) -> None:
     found, image = compare_maps.drawn(engine, source, ranking.query)
-    words = compare_maps.words(found, ranking.descriptor)
+    words = compare_maps.words(found, ranking.query)
     with slot.container(gap="xsmall"):
         st.image(image, width=width, alt=f"{about(ranking.descriptor).title}. {words}")
         if found.kind in ("count", "sum"):

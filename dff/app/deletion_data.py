@@ -20,6 +20,7 @@ from dff.saliency import top_classes
 WIDEST, TALLEST = 560, 390  # pixels of the page for each of the two pictures
 NARROW = 320  # the same where they stand beside a table
 CLASSES = 3
+DECIMALS = 3  # of a score, as in the tables of contributions
 
 NOTE = (
     "The split is exact arithmetic of the score, not proof of cause. Nor is this test: a large "
@@ -62,6 +63,11 @@ class HiddenPart:
         """By how much the score falls; negative where it rises."""
         return self.before.score - self.after.score
 
+    @property
+    def told(self) -> float:
+        """The fall as it is written: the difference of the two scores as they are written."""
+        return round(self.before.score, DECIMALS) - round(self.after.score, DECIMALS)
+
 
 def place(scores: np.ndarray, row: int, excluded: frozenset[int]) -> Place:
     """The place of picture `row` by scores (n,), `excluded` rows (the query itself) left out."""
@@ -100,7 +106,7 @@ def query_facts(
 
 def result_sentence(part: PartFacts, test: HiddenPart) -> str:
     """What was expected and what was measured, in plain words."""
-    change = f"{number(abs(test.drop))} {'lower' if test.drop >= 0 else 'higher'}"
+    change = f"{number(abs(test.told))} {'lower' if test.told >= 0 else 'higher'}"
     moved = (
         f"The result stays at rank {test.after.rank} of {test.after.of}."
         if test.after.rank == test.before.rank
@@ -216,8 +222,8 @@ def picture_pair(
 
 
 def number(value: float) -> str:
-    """Three decimals and a true minus sign, as in the tables of contributions."""
-    text = f"{abs(value):.3f}"
+    """Three decimals and a true minus sign."""
+    text = f"{abs(value):.{DECIMALS}f}"
     return f"−{text}" if value < 0 and float(text) else text
 
 

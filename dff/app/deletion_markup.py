@@ -40,11 +40,11 @@ STYLE = """<style>
 
 def expected_and_measured(part: PartFacts, test: HiddenPart) -> str:
     """Two bars on one scale: what the split credits, and what hiding takes."""
-    values = (test.contribution, test.drop)
+    values = (test.contribution, test.told)
     low, high = _scale(values)
     rows = (
         ("Credited by the split", _colour(part), test.contribution),
-        ("Lost when hidden", "", test.drop),
+        ("Lost when hidden", "", test.told),
     )
     cells = "".join(
         f"<span>{name}</span>{_bar(value, low, high, style)}"
@@ -59,7 +59,7 @@ def tests_table(parts: Sequence[PartFacts], tests: Sequence[HiddenPart], chosen:
 
     chosen: the part (from 0) whose pictures are shown. The largest of each column is bold.
     """
-    low, high = _scale([v for test in tests for v in (test.contribution, test.drop)])
+    low, high = _scale([v for test in tests for v in (test.contribution, test.told)])
     credit = max(test.contribution for test in tests)
     most = max(test.drop for test in tests)
     rows = []
@@ -67,7 +67,7 @@ def tests_table(parts: Sequence[PartFacts], tests: Sequence[HiddenPart], chosen:
         part = parts[test.part]
         cells = (
             _cell(test.contribution, low, high, _colour(part), test.contribution == credit),
-            _cell(test.drop, low, high, "", test.drop == most),
+            _cell(test.told, low, high, "", test.drop == most),
         )
         mark = " class='dff-chosen'" if test.part == chosen else ""
         rows.append(

@@ -107,7 +107,8 @@ def certainty_sentence(rows: Sequence[Measured], question: Question) -> str:
     precision = default_row(rows).precision
     reach = (precision.high - precision.low) / 2
     told = (
-        f"With {len(question.dataset.queries)} queries, mAP is known to about "
+        "mAP, mean average precision, says how early the right pictures come; 100 is all of them "
+        f"first. With {len(question.dataset.queries)} queries it is known to about "
         f"{max(reach, 0.1):.1f} points either way."
     )
     if len(rows) > 1:

@@ -41,7 +41,10 @@ STYLE = """<style>
 .dff-mark { display: inline-flex; align-items: center; gap: 6px; white-space: nowrap; }
 .dff-dots { letter-spacing: 1px; font-size: 10px; }
 .dff-head { display: flex; align-items: center; gap: 8px; min-height: 24px; font-size: 14px; }
-.dff-head .dff-name { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.dff-head > span:not(.dff-badge) { display: flex; align-items: baseline; gap: 4px; min-width: 0;
+  white-space: nowrap; }
+.dff-head .dff-name { display: block; overflow: hidden; text-overflow: ellipsis;
+  white-space: nowrap; }
 .dff-bar { position: relative; height: 10px; border-radius: 3px; margin-top: 8px; }
 .dff-peak { position: absolute; top: -4px; bottom: -4px; width: 2px; margin-left: -1px;
   background: currentColor; }

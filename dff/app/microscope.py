@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -19,7 +18,7 @@ from dff.app.engine import Cache, Engine, Source
 from dff.backbones import Backbone, Tap, load_backbone
 from dff.factorization import Factorization, factorize_activations, stability
 from dff.geometry import Extent, fit_size, grid_extent
-from dff.images import read_image, resize
+from dff.images import resize
 from dff.names import Name, name_parts
 
 NETWORKS = 3  # entries; a network has two, and some have half a gigabyte of weights
@@ -150,7 +149,7 @@ class Microscope:
         """The picture as it is drawn, and the original's (width, height)."""
 
         def read() -> tuple[np.ndarray, tuple[int, int]]:
-            picture = _read(self.engine, source)
+            picture = self.engine.pixels(source)
             height, width = picture.shape[:2]
             scale = min(1.0, LONGEST_SIDE / max(width, height))
             shown = resize(picture, max(1, round(width * scale)), max(1, round(height * scale)))
@@ -211,22 +210,12 @@ class Microscope:
         if own and self.engine.problem is None:
             return self.engine.seen(source, None).activations
         with self._turn:
-            return backbone.activations(_read(self.engine, source), self._size(backbone))
+            return backbone.activations(self.engine.pixels(source), self._size(backbone))
 
     def _size(self, backbone: Backbone) -> int:
         """The longest side of the network's input: the index's, whose layers are comparable."""
         settings = self.engine.index.settings
         return settings.size if backbone.name == settings.backbone else backbone.size
-
-
-def _read(engine: Engine, source: Source) -> np.ndarray:
-    if source.row is not None and engine.index.photo_path(source.row) is None:
-        raise ValueError(
-            f"The photo {engine.index.pictures[source.row].path} is not beside the index. This "
-            "page needs its pixels: upload it, or start the dashboard where the photos are."
-        )
-    data = source.read(engine.index)
-    return read_image(data, Path(source.name).name if isinstance(data, bytes) else None)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -19,6 +19,8 @@ from dff.geometry import Box
 from dff.images import crop, read_image, thumbnail
 from dff.index import Index, Query
 from dff.localization import (
+    JOINT_THRESHOLD,
+    THRESHOLD,
     expressed_in,
     joint,
     joint_from_stored,
@@ -32,6 +34,8 @@ from dff.parts import Parts
 JOINT = 12  # the results that shape the joint parts, with the query
 MOST_CARDS = 48
 LARGE_SIDE = 800  # of the query's picture
+MATCH_SIDE = 64  # of the pictures on which parts are compared by their places
+FEW = 6  # cards kept ready for each setting of the switches: the first page of results
 BROWSER_LIMIT = 20_000  # pictures up to which the browser ranks; above, the server does
 
 
@@ -64,18 +68,26 @@ def exact_joint_parts(
 ) -> Joint:
     """True joint factorization of the query (of its box, if it has one) and the photos of `rows`.
 
-    Slow. Its parts are put in the order of the query's own parts, by cosine.
+    Slow. Its parts are put in the order of the query's own, by where they lie in the query: what
+    looks alike may lie elsewhere, and a number that moves to another thing would mislead.
     """
     shown = picture if query.box is None else crop(picture, query.box)
     pictures = [shown, *(index.picture(row) for row in rows)]
     settings = index.settings
     found = joint(pictures, query.parts.k, index.backbone(), size=settings.size, seed=settings.seed)
-    match = match_parts(query.parts.basis, found[0].basis)
+    own = replace(found[0], width=query.parts.width, height=query.parts.height, box=query.box)
+    match = match_parts(_places(query.parts), _places(own))
     order = np.argsort(match, kind="stable")
-    basis = found[0].basis[order]
-    ordered = [parts.with_heatmaps(parts.heatmaps[order], basis) for parts in found]
-    own = replace(ordered[0], width=query.parts.width, height=query.parts.height, box=query.box)
-    return Joint(basis, own, dict(zip(rows, ordered[1:], strict=True)))
+    basis = own.basis[order]
+    own, *ordered = (
+        parts.with_heatmaps(parts.heatmaps[order], basis) for parts in (own, *found[1:])
+    )
+    return Joint(basis, own, dict(zip(rows, ordered, strict=True)))
+
+
+def _places(parts: Parts) -> np.ndarray:
+    """Where each part is, whatever the grid: (k, pixels) float32."""
+    return np.stack([parts.on_picture(heat, MATCH_SIDE).ravel() for heat in parts.heatmaps])
 
 
 def candidates(
@@ -94,7 +106,7 @@ def candidates(
         settings += list(1 - np.eye(k, dtype=np.float32))
     found: dict[int, None] = {}
     for number, setting in enumerate(settings):
-        for row in best(rows @ setting, top if number == 0 else min(top, 5), excluded):
+        for row in best(rows @ setting, top if number == 0 else min(top, FEW), excluded):
             if len(found) < max(top, MOST_CARDS):
                 found[row] = None
     return list(found)
@@ -131,6 +143,31 @@ def part_facts(
             }
         )
     return facts
+
+
+def rule_facts(query: Query) -> dict[str, Any]:
+    """How the score is made, in words; best_only: whether a part counts with the one part of the
+    match that is most like it, and with no other."""
+    members, matching = query.described.members, query.matching
+    if members is not None:
+        fine = f"Your picture has {len(members)} regions, from fine parts to the whole."
+        shared = "What a pair adds is shared among the parts in which its regions lie."
+        said = {
+            "vector": f"{fine} Every pair of regions counts. {shared}",
+            "regions": f"{fine} Each counts with the region of the match that is most like it. "
+            f"{shared}",
+            "mutual": f"{fine} Each counts with the region of the match that is most like it, and "
+            f"the other way round. {shared}",
+        }
+    else:
+        said = {
+            "vector": "Every pair of parts counts in the score.",
+            "regions": "Each of your parts is compared with the part of the match that is most "
+            "like it. The other pairs add nothing.",
+            "mutual": "Each of your parts is compared with the part of the match that is most like "
+            "it, and the other way round. The other pairs add nothing.",
+        }
+    return {"text": said[matching], "best_only": members is None and matching == "regions"}
 
 
 def query_facts(
@@ -178,13 +215,18 @@ def card_facts(
     }
 
 
-def box_facts(query: Parts, common: Parts, weights: np.ndarray) -> list[int] | None:
+def box_facts(query: Parts, common: Parts, weights: np.ndarray, *, exact: bool) -> list[int] | None:
     """The box around what the weighted parts of the query are in a result.
 
-    None where nothing is found, and where the box would be nearly the whole picture.
+    exact: whether `common` comes from a true joint factorization (`Joint.exact`), whose sharper
+    heat is cut higher. None where nothing is found, and where the box would be nearly the whole
+    picture.
     """
     interest = region_of_interest(query) * weights
-    box = locate_parts([query, common], interest)[1].box if interest.any() else None
+    if not interest.any():
+        return None
+    threshold = JOINT_THRESHOLD if exact else THRESHOLD
+    box = locate_parts([query, common], interest, threshold=threshold)[1].box
     return list(box) if box and not _covers(box, common.width, common.height) else None
 
 

@@ -106,7 +106,7 @@ def describer(name: str, views: Iterable[View]) -> Callable[[View], Regions]:
 
 
 def matching_of(name: str) -> str:
-    """How a descriptor compares pictures by default: "vector" or "regions"."""
+    """How a descriptor compares pictures by default, one of `MATCHINGS`."""
     found: str = getattr(family(name), "MATCHING", MATCHINGS[0])
     return found
 

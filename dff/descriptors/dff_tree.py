@@ -19,10 +19,7 @@ from dff.factorization import Factorization, factorize_activations
 from dff.whitening import l2_normalise
 
 TITLE = "DFF tree"
-SAYS = (
-    "Eight fine parts, joined two by two up to the whole picture; the strongest response of every "
-    "channel inside each, every region with its best in the other picture."
-)
+SAYS = "The strongest responses inside fine parts and the groups they form, up to the whole."
 PAPER = "ours, after Collins & Süsstrunk 2019 and Razavian et al. 2014"
 REGION = "part"
 MATCHING = "mutual"

@@ -20,6 +20,7 @@ from dff.evaluation.protocols import (
     rank,
     relevant_ranks,
 )
+from dff.evaluation.stored_scores import matched_scores
 from dff.index import Index, IndexProblem
 from dff.index.collection import read_facts
 
@@ -175,8 +176,8 @@ def _measured(index: Index, dataset: Dataset, descriptor: str) -> Iterator[Measu
     ways = MATCHINGS if counts.max() > 1 else MATCHINGS[:1]
     usual = matching_of(descriptor) if matching_of(descriptor) in ways else ways[0]
     outcomes: dict[str, list[Outcome]] = {way: [] for way in ways}
-    for ask in dataset.queries:
-        for way, scores in _scores(index, ask.image, descriptor, ways):
+    for ask, by_way in zip(dataset.queries, _scores(index, dataset, descriptor, ways), strict=True):
+        for way, scores in zip(ways, by_way, strict=True):
             outcomes[way].append(_outcome(ask, scores))
     dimensions = index.vectors(descriptor).shape[1]
     regions = float(counts.mean())
@@ -197,15 +198,19 @@ def _measured(index: Index, dataset: Dataset, descriptor: str) -> Iterator[Measu
 
 
 def _scores(
-    index: Index, row: int, descriptor: str, ways: Sequence[str]
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Every picture's score (n,) for a picture of the index as query, by each way of matching."""
+    index: Index, dataset: Dataset, descriptor: str, ways: Sequence[str]
+) -> Iterator[tuple[np.ndarray, ...]]:
+    """For each query every picture's score (n,), by each way of matching: what
+    `Index.row_scores` adds up to, not split first."""
     vectors = index.vectors(descriptor)
-    yield ways[0], vectors @ vectors[row]  # what `Index.row_scores` adds up to, not split first
-    if len(ways) > 1:
-        query = index.indexed_query(index.pictures[row].id, descriptor)
-        for way in ways[1:]:
-            yield way, index.row_scores(replace(query, matching=way)).sum(axis=1)
+    rows = [ask.image for ask in dataset.queries]
+    if len(ways) == 1:
+        yield from ((vectors @ vectors[row],) for row in rows)
+        return
+    for row, (one_way, mutual) in zip(
+        rows, matched_scores(index.regions(descriptor), rows), strict=True
+    ):
+        yield vectors @ vectors[row], one_way, mutual
 
 
 def _outcome(ask: Ask, scores: np.ndarray) -> Outcome:

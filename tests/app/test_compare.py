@@ -166,5 +166,5 @@ def test_an_index_with_one_descriptor_says_what_to_do(open_page, photos, backbon
     checked(at.run(timeout=60))
     (command,) = at.code
     assert f"index build {photos.resolve()} --out {out}_compare" in command.value
-    assert "--descriptors dff,dff_gem,rmac,gem," in command.value
+    assert "--descriptors dff_tree,dff_pooled,rmac,gem," in command.value
     assert not at.get("bidi_component")

@@ -18,11 +18,13 @@ from PIL import Image
 
 from dff.app.engine import Engine, engine
 from dff.app.state import valid_box, valid_weights
+from dff.app.stories import load
 from dff.index import Index
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "sample_index"
 FIRST = "windmill_01"
+TOP = 6  # results shown if nothing is asked for
 
 
 @pytest.fixture(scope="module")
@@ -75,19 +77,19 @@ def test_it_opens_on_the_first_story(visit, index):
     stage = dashboard.stage
     assert dashboard.errors == []
     assert stage["query"]["id"] == FIRST
-    assert stage["story"]["button"] == "Switch off the domed gate"
-    assert stage["weights"] == [1, 1, 1, 1] and stage["top"] == 5
+    assert stage["story"]["button"] == load()[0][0].button
+    assert stage["weights"] == [1, 1, 1, 1] and stage["top"] == TOP
     assert all(part["name"] for part in stage["parts"])
     found = dashboard.ranking()
-    assert [card["row"] for card in stage["cards"][:5]] == [row for row, _ in found[:5]]
-    matches = index.search(index.indexed_query(FIRST), top=5)
-    assert [(m.row, pytest.approx(m.score, abs=1e-5)) for m in matches] == found[:5]
+    assert [card["row"] for card in stage["cards"][:TOP]] == [row for row, _ in found[:TOP]]
+    matches = index.search(index.indexed_query(FIRST), top=TOP)
+    assert [(m.row, pytest.approx(m.score, abs=1e-5)) for m in matches] == found[:TOP]
     assert dashboard.at.query_params == {}
 
 
 def test_every_card_is_made_of_one_picture(visit, index):
-    stage = visit(picture="taj_mahal_1", top="20").stage
-    assert len(stage["cards"]) >= 20
+    stage = visit(picture="taj_mahal_1", top="24").stage
+    assert len(stage["cards"]) >= 24
     for card in stage["cards"]:
         picture = index.pictures[card["row"]]
         assert (card["id"], card["title"]) == (picture.id, picture.title)
@@ -98,12 +100,12 @@ def test_every_card_is_made_of_one_picture(visit, index):
 
 
 def test_the_address_reproduces_picture_results_and_weights(visit, index):
-    address = {"picture": "neuschwanstein_castle_1", "top": "10", "weights": "1,0,0.5,2"}
+    address = {"picture": "neuschwanstein_castle_1", "top": "12", "weights": "1,0,0.5,2"}
     dashboard = visit(**address)
     assert dashboard.query == "neuschwanstein_castle_1"
-    assert dashboard.stage["top"] == 10
+    assert dashboard.stage["top"] == 12
     assert dashboard.stage["weights"] == [1, 0, 0.5, 2]
-    assert ids(dashboard)[:10] == [index.pictures[row].id for row, _ in dashboard.ranking()[:10]]
+    assert ids(dashboard)[:12] == [index.pictures[row].id for row, _ in dashboard.ranking()[:12]]
     assert dashboard.at.query_params == address
 
 
@@ -152,7 +154,7 @@ def test_hostile_addresses_fall_back_silently(visit, index, address):
     stage = dashboard.stage
     assert dashboard.errors == []
     assert stage["query"]["id"] == FIRST and stage["query"]["box"] is None
-    assert stage["weights"] == [1, 1, 1, 1] and stage["top"] == 5
+    assert stage["weights"] == [1, 1, 1, 1] and stage["top"] == TOP
     assert not {"k", "top", "picture", "box", "weights"} & set(dashboard.at.query_params)
 
 

@@ -173,7 +173,7 @@ def test_it_opens_on_the_parts_of_explore(open_page, index_folder, k):
     row = 4
     at = open_page(picture=index.pictures[row].id, k=str(k))
     label = at.selectbox(key="layer").options[0]
-    assert label == "block6+last, as in Explore · 2432 channels · stride 32"
+    assert label == "block6+last, as in Explore"
     assert "layer" not in at.query_params
     shared = engine(str(index_folder))
     source = Source.of_row(index, row)

@@ -246,7 +246,7 @@ def test_a_part_lights_up_in_every_picture(open_page):
     calm = images(page)
     page.get_by_test_id("part").nth(0).hover()
     lit = images(page)
-    assert all(a != b for a, b in zip(calm, lit, strict=True)) and len(calm) == 6
+    assert all(a != b for a, b in zip(calm, lit, strict=True)) and len(calm) == 7
     page.get_by_test_id("part").nth(1).hover()
     assert all(a != b for a, b in zip(lit, images(page), strict=True))
     page.mouse.move(2, 2)
@@ -373,7 +373,9 @@ def test_a_result_becomes_the_query_and_its_weights_are_heard(open_page, index):
     page = open_page()
     settle(page)
     page.get_by_test_id("story-button").click()
-    expect_url(page, "weights=1(%2C|,)1(%2C|,)1(%2C|,)0")
+    (part,) = STORY.switch
+    told = "weights=" + "(%2C|,)".join("0" if j == part else "1" for j in range(STORY.k))
+    expect_url(page, told)
     settle(page)
     chosen = cards(page)[1]
     page.get_by_test_id("use-as-query").nth(1).click()
@@ -381,9 +383,9 @@ def test_a_result_becomes_the_query_and_its_weights_are_heard(open_page, index):
     expect_url(page, f"picture={chosen['id']}$")
     settle(page)
     query = index.indexed_query(chosen["id"])
-    assert [card["id"] for card in cards(page)] == [m.id for m in index.search(query, top=5)]
-    page.get_by_test_id("part-switch").nth(3).click()  # the same weights, for another picture
-    expect_url(page, "weights=1(%2C|,)1(%2C|,)1(%2C|,)0")
+    assert [card["id"] for card in cards(page)] == [m.id for m in index.search(query, top=6)]
+    page.get_by_test_id("part-switch").nth(part).click()  # the same weights, for another picture
+    expect_url(page, told)
 
 
 def test_k_is_a_slider_and_a_name_can_be_typed(open_page):
@@ -493,13 +495,13 @@ def test_light_and_dark_can_be_read(open_page, scheme):
 
 
 def test_no_photo_is_enlarged_too_much(open_page, index):
-    page = open_page("/?picture=goldfish&top=20", size=(2200, 1200))
+    page = open_page("/?picture=goldfish&top=24", size=(2200, 1200))
     settle(page)
     found = page.get_by_test_id("stage").evaluate(
         """(stage) => [...stage.querySelectorAll(".card, .query")].map((node) =>
           [Number(node.dataset.row ?? -1), node.querySelector("canvas").clientWidth])"""
     )
-    assert len(found) == 21
+    assert len(found) == 25
     for row, width in found:
         picture = index.pictures[row if row >= 0 else index.row_of["goldfish"]]
         own = picture.thumbnail[0] if row >= 0 else min(picture.width, scene.LARGE_SIDE)

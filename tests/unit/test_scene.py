@@ -197,9 +197,9 @@ def test_exact_parts_are_cut_higher():
 @pytest.mark.parametrize(
     ("matching", "members", "says", "best_only"),
     [
-        ("vector", False, "Every pair of a part and a region counts in the score.", False),
-        ("regions", False, "The other regions add nothing.", True),
-        ("mutual", False, "each region with your part that is.", False),
+        ("vector", False, "Every pair of parts counts in the score.", False),
+        ("regions", False, "most like it. The other pairs add nothing.", True),
+        ("mutual", False, "it, and the other way round. The other pairs add nothing.", False),
         ("vector", True, "has 5 regions, from fine parts to the whole. Every pair", False),
         ("regions", True, "is shared among the parts in which its regions lie.", False),
         ("mutual", True, "and the other way round. What a pair adds is shared", False),

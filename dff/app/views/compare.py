@@ -20,7 +20,7 @@ from dff.index import Index, Query
 
 FIRST_CHOICES = (5, 8, 12, 20)
 FIRST = 8
-MORE = "dff,dff_gem,rmac,gem,crow,spoc,mac"  # for an index that has few
+MORE = "dff_tree,dff_pooled,rmac,gem,mac,spoc,crow,cam"  # for an index that has few
 
 SCALES_NOTE = "Scores of different descriptors are on different scales: compare ranks, not scores."
 

@@ -43,7 +43,7 @@ def _choose(found: tuple[Question, ...]) -> Question:
         return found[0]
     by_kind = {evaluate_data.KINDS[question.kind]: question for question in found}
     chosen = st.segmented_control(
-        "A result is right if it shows the",
+        "What counts as right",
         list(by_kind),
         default=next(iter(by_kind)),
         required=True,

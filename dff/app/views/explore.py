@@ -28,7 +28,7 @@ from dff.geometry import Box
 from dff.images import read_image
 from dff.index import Query
 
-TOP_CHOICES = (5, 10, 20, 50)
+TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
 LONGEST_NAME = 60
 OPTIONS = {"opacity": 0.65, "threshold": 0.25, "scale": "shared"}
 
@@ -201,7 +201,10 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
             partial(scene.card_facts, index, query, row, common, colours),
         )
         # Only the cards in front have a box: it depends on the weights.
-        box_now = scene.box_facts(shared.query, common, weights) if place < top else None
+        box_now = None
+        if place < top:
+            exact = row in shared.exact
+            box_now = scene.box_facts(shared.query, common, weights, exact=exact)
         cards.append({**card, "box": box_now})
     data: dict[str, Any] = {
         "version": scene.version_of(index.folder, subject, kind, top),
@@ -212,6 +215,8 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
             lambda: scene.query_facts(index, query, title, note, image, shared),
         ),
         "parts": scene.part_facts(query, colours, current.renamed.get(subject, {})),
+        "refined": choice.exact,
+        "rule": scene.rule_facts(query),
         "palette": scene.palette_facts(),
         "weights": [float(w) for w in weights],
         "scores": scene.score_facts(query, rows),

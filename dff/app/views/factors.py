@@ -203,8 +203,8 @@ def _layer(lab: Microscope, name: str, slot: DeltaGenerator) -> str:
 
 
 def _tap_label(tap: Tap, *, own: bool) -> str:
-    name = f"{tap.name}, as in Explore" if own else tap.name
-    return f"{name} · {tap.channels} channels · stride {tap.stride}"
+    # Channels are told below the picture: the box is too narrow for all.
+    return f"{tap.name}, as in Explore" if own else f"{tap.name} · stride {tap.stride}"
 
 
 def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:

@@ -4,6 +4,7 @@
 const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const BOX_MINIMUM = 8;
 const BOX_FIELDS = ["x0", "y0", "x1", "y1"];
+const BOX_LABELS = ["Left", "Top", "Right", "Bottom"];
 
 function boxOf(state) {
   return state.pending.box === undefined ? state.data.query.box : state.pending.box.value;
@@ -160,7 +161,7 @@ function buildBoxControls(app, layer) {
   const cancel = button("quiet", "box-cancel", "Cancel", () => endBoxing(app));
   const hint = h("p", { class: "fine" });
   const fields = h("div", { class: "box-fields", role: "group", "aria-label": "Region in pixels" },
-    ...inputs.map((input, i) => h("label", { class: "box-field" }, h("span", { text: BOX_FIELDS[i] }), input)));
+    ...inputs.map((input, i) => h("label", { class: "box-field" }, h("span", { text: BOX_LABELS[i] }), input)));
   const buttons = h("div", { class: "row" }, apply, cancel);
   const editor = h("div", { class: "box-editor", "data-testid": "box-editor" }, hint, fields, buttons);
   const row = h("div", { class: "row" }, mark, clear);
@@ -185,8 +186,8 @@ function renderBox(app, { layer, rectangle, controls }) {
   rectangle.hidden = !draft;
   if (!state.boxing) return;
   setText(controls.hint, draft
-    ? "Drag the region or its handles, or type its corners in pixels. Enter applies, Esc cancels."
-    : "Drag over the part of the picture you mean, or type its corners in pixels.");
+    ? "Drag the region or its handles, or type its sides in pixels. Enter applies, Esc cancels."
+    : "Drag over the part of the picture you mean, or type its sides in pixels.");
   // While somebody types the fields are theirs: on the way to a new box its corners may cross.
   const typing = controls.inputs.includes(app.root.getRootNode().activeElement);
   controls.inputs.forEach((input, i) => {

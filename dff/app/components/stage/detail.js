@@ -59,7 +59,7 @@ function buildDetail(app) {
   return refs.dialog;
 }
 
-/** Letters for the match's own regions, so that they are not taken for part numbers. */
+/** Letters for the match's own parts, so that they are not taken for those of the query. */
 function letter(j) {
   return String.fromCharCode(65 + j);
 }

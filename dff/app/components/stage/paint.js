@@ -251,9 +251,9 @@ function paint(picture, view, ready) {
   if (picture.regions) {
     drawTint(context, view, picture.regions);
     drawOutlines(context, view, picture.regions, ratio);
-    drawBadges(context, view, picture.regions, ratio);
   }
   if (view.box) drawBox(context, view, ratio);
+  if (picture.regions) drawBadges(context, view, picture.regions, ratio);
 }
 
 /** The region under the pointer, or -1. */

@@ -1,5 +1,9 @@
 // The list of parts: colour, name, share of the energy, switch, weight, rename.
 
+const NAMES_NOTE = "Names come from the network's own classifier; confidence is not correctness.";
+const REFINED_NOTE =
+  "Refined: what is drawn are parts that all these pictures share. Names, shares and scores are still those of your picture alone.";
+
 function nameOf(state, part) {
   const index = state.data.parts.indexOf(part);
   return state.pending.names[index] || part.name || "no name";
@@ -16,7 +20,8 @@ function buildParts(app) {
   return h("section", { class: "parts", "aria-label": "Parts", "data-testid": "parts" },
     h("header", { class: "row-head" }, h("h3", { text: "Parts the network finds" }), reset, weights),
     h("ul", { class: "part-list" }, ...app.refs.parts.map((row) => row.node)),
-    h("p", { class: "fine", text: "Names come from the network's own classifier; confidence is not correctness." }));
+    h("p", { class: "fine", text: NAMES_NOTE }),
+    h("p", { class: "fine", text: REFINED_NOTE, hidden: !app.state.data.refined }));
 }
 
 /** A filled circle with the part's number; hatched colours carry stripes. */

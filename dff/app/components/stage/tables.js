@@ -1,4 +1,4 @@
-// The dialog's tables: every pair of regions, and the split of the score minus the average.
+// The dialog's tables: every pair of parts, and the split of the score minus the average.
 
 // The ends are as bright, or as dark, as they can be for one ink that reads on all that lies between
 // (contrast of at least 4.6 to 1): the numbers of a table then look alike.
@@ -16,22 +16,37 @@ function divergingStyle(value, largest, dark) {
   return { background: `rgb(${mixed.join(" ")})`, color: ink };
 }
 
-/** Where a region is at least half as warm as its warmest place, as a square of the photo. */
+/**
+ * A square of the photo as large as the places together where a region is at least half as warm as
+ * its warmest, there where it holds most of its heat. (Around all of them, ground and sky would
+ * show the whole photo.)
+ */
 function regionCrop(size, heat, j) {
   const [width, height] = fieldSize(size, 96);
   const { k, values } = fieldOf(heat, width, height, true);
   const half = readHeat(heat).maxima[j] / 2;
-  let [x0, y0, x1, y1] = [width, height, -1, -1];
-  for (let pixel = 0; pixel < width * height; pixel += 1) {
-    if (values[pixel * k + j] < half || half === 0) continue;
-    const [x, y] = [pixel % width, Math.floor(pixel / width)];
-    [x0, y0, x1, y1] = [Math.min(x0, x), Math.min(y0, y), Math.max(x1, x), Math.max(y1, y)];
+  let warm = 0;
+  // sums[y][x]: the heat above and left of (x, y), so that any square's is four look-ups.
+  const sums = [new Float64Array(width + 1)];
+  for (let y = 0; y < height; y += 1) {
+    sums.push(new Float64Array(width + 1));
+    for (let x = 0; x < width; x += 1) {
+      const value = values[(y * width + x) * k + j];
+      if (half > 0 && value >= half) warm += 1;
+      sums[y + 1][x + 1] = value + sums[y][x + 1] + sums[y + 1][x] - sums[y][x];
+    }
   }
-  if (x1 < 0) return { x: 0, y: 0, width: 1, height: 1 };
-  const side = Math.min(Math.max(x1 - x0, y1 - y0, 12) + 1, width, height);
-  const left = clamp((x0 + x1 + 1 - side) / 2, 0, width - side);
-  const top = clamp((y0 + y1 + 1 - side) / 2, 0, height - side);
-  return { x: left / width, y: top / height, width: side / width, height: side / height };
+  if (!warm) return { x: 0, y: 0, width: 1, height: 1 };
+  const side = Math.min(Math.max(Math.ceil(Math.sqrt(warm)), 12), width, height);
+  let best = { heat: -1, left: 0, top: 0 };
+  for (let top = 0; top + side <= height; top += 1) {
+    for (let left = 0; left + side <= width; left += 1) {
+      const [above, below] = [sums[top], sums[top + side]];
+      const held = below[left + side] - below[left] - above[left + side] + above[left];
+      if (held > best.heat) best = { heat: held, left, top };
+    }
+  }
+  return { x: best.left / width, y: best.top / height, width: side / width, height: side / height };
 }
 
 /** A small crop of a region; it is drawn when its photo is there. */
@@ -65,16 +80,7 @@ function regionHead(app, attributes, picture, heat, j, colour, mark, name) {
 function ownName(app, record, j) {
   if (record.own_names?.[j]) return record.own_names[j];
   const part = app.state.data.parts[partOfColour(app.state, record.own_colours[j])];
-  return part ? `most like ${part.number}` : "its own";
-}
-
-/**
- * The region that each part found, -1 for none, where parts are matched one by one: then a row has
- * one cell and the others add nothing. null where every pair counts.
- */
-function foundRegions(matrix) {
-  const one = matrix.every((row) => row.filter((value) => value !== 0).length <= 1);
-  return one ? matrix.map((row) => row.findIndex((value) => value !== 0)) : null;
+  return part ? `goes with ${part.number}` : "its own";
 }
 
 function look(app, i, j) {
@@ -98,7 +104,7 @@ function contributionRow(app, record, values, i, largest) {
       "data-j": j,
       "data-testid": "cell",
       text: number(value),
-      title: `Part ${part.number} with region ${letter(j)} ${word}`,
+      title: `Your part ${part.number} with its part ${letter(j)} ${word}`,
     });
     Object.assign(cell.style, divergingStyle(value, largest, app.dark));
     cell.onpointerenter = () => look(app, i, j);
@@ -140,7 +146,7 @@ function buildContributions(app, record) {
   });
   const score = sum(matrix.map((row, i) => sum(row) * app.ranking.weights[i]));
   const table = h("table", { class: "contributions", "data-testid": "contributions" },
-    h("thead", {}, h("tr", {}, h("th", { class: "corner", text: "Your parts (rows), its regions (columns)" }), ...columns,
+    h("thead", {}, h("tr", {}, h("th", { class: "corner", text: "Your parts (rows), its parts (columns)" }), ...columns,
       ...["Sum", "Weight", "In the score"].map((text) => h("th", { scope: "col", class: "total", text })))),
     h("tbody", {}, ...matrix.map((row, i) => contributionRow(app, record, row, i, largest))),
     h("tfoot", {}, h("tr", {}, h("th", { scope: "row", text: "Score" }), h("td", { colspan: matrix[0].length + 2 }),
@@ -200,10 +206,8 @@ function buildTables(app, record) {
   const sentence = h("p", { class: "sentence", "data-testid": "pair-sentence" });
   Object.assign(app.refs.detail, { table, sentence, record });
   const head = h("div", { class: "row-head" }, h("h3", { text: "Where the score comes from" }), legend(app));
-  const rule = foundRegions(record.contributions)
-    ? "Each of your parts is compared with the region that is most like it. The other regions add nothing."
-    : "Every pair of a part and a region counts in the score.";
-  const split = h("section", {}, head, h("p", { class: "muted", text: rule }), sentence, h("div", { class: "scroll" }, table));
+  const rule = h("p", { class: "muted", "data-testid": "score-rule", text: app.state.data.rule.text });
+  const split = h("section", {}, head, rule, sentence, h("div", { class: "scroll" }, table));
   return [split, buildAverage(app, record)].filter(Boolean);
 }
 
@@ -221,9 +225,10 @@ function pairSentence(app, record, cell) {
   const verb = value > 0 ? "raises" : "lowers";
   const effect = value === 0 ? "adds nothing to the score" : `${verb} the score by ${number(Math.abs(value))}`;
   const lead = pair === cell ? "This pair" : "Strongest pair";
-  const best = foundRegions(matrix)?.[pair.i] ?? -1;
-  const reason = best >= 0 && best !== pair.j ? `: region ${letter(best)} is more like it` : "";
-  return `${lead}: your part ${part.number} (${nameOf(app.state, part)}) with its region ${letter(pair.j)} ${effect}${reason}.`;
+  // Where a part counts with one part of the match only, its row has one cell.
+  const best = app.state.data.rule.best_only ? matrix[pair.i].findIndex((cell) => cell !== 0) : -1;
+  const reason = best >= 0 && best !== pair.j ? `: its part ${letter(best)} is more like it` : "";
+  return `${lead}: your part ${part.number} (${nameOf(app.state, part)}) with its part ${letter(pair.j)} ${effect}${reason}.`;
 }
 
 function renderTables(app) {
