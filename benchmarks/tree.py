@@ -92,6 +92,7 @@ VARIANTS: dict[str, Callable[[View], Regions]] = {
     "tree of 4": tree(4),
     "tree of 6": tree(6),
     "tree of 10": tree(10),
+    "4 and 8 parts together": together(tree(4, groups=False), tree(8, groups=False)),
     "tree of 8, parts of both layers": tree(8, deepest=False),
     "tree of 8, generalised means": tree(8, gem=True),
     "tree of 8, equal weights": tree(8, uniform=True),
