@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from common import ROOT, parser, progress, publish, table
 
+from dff import explain
 from dff.deletion import (
     MASK_SIDE,
     Agreement,
@@ -54,6 +55,17 @@ class Trial:
     deletion: Deletion
 
 
+def part_weights(index: Index, query: Query, row: int) -> np.ndarray:
+    """How much each part weighs in the score of a picture: what it would be credited with if all
+    its matches were perfect. (k,), sum 1."""
+    target = index.described(row)
+    mutual = query.matching == "mutual"
+    table = explain.matched_contributions(query.described, target, mutual=mutual)
+    cosines = query.described.regions @ target.regions.T
+    weights = np.divide(table, cosines, out=np.zeros_like(table), where=table != 0)
+    return explain.by_parts(weights, query.described, target).sum(axis=1)
+
+
 def lead(contribution: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """By how much the score would fall if a part were gone and the weights of the others were
     scaled up to sum to 1 again: (c_i - a_i S) / (1 - a_i), a_i its weight, S the score."""
@@ -93,7 +105,7 @@ def trials(index: Index, row: int) -> dict[str, Trial] | None:
     equal = hottest_pixels(all_heats, SHARE)[live]
     elsewhere = random_regions(own, seed=row)
     contribution = match.contributions.sum(axis=1)
-    leads = lead(contribution, query.described.weights)
+    leads = lead(contribution, part_weights(index, query, match.row))
     saliency = grad_cam_on_picture(index, picture, query)
     energy = query.parts.energy
 

@@ -2,7 +2,8 @@
 
     python benchmarks/localization.py [--only methods colours ...] [--write]
 
-How it is counted is said in scenes.py.
+How it is counted is said in scenes.py. `dff evaluate` compares methods on more pictures; here are
+the constants of those that work from stored factors.
 """
 
 import time
@@ -10,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 from common import (
-    Store,
     parser,
     progress,
     publish,
@@ -22,19 +22,16 @@ from scenes import (
     K,
     Method,
     Scenes,
-    boxed_query,
-    iou,
-    true_joint,
+    cell,
     weighted,
 )
 
 from dff import localization
+from dff.evaluation.protocols import box_iou, corloc
 from dff.factorization import match_parts
-from dff.index.search import BOX_SIZE
 from dff.localization import (
     THRESHOLD,
     expressed_in,
-    instant_heatmap,
     joint_from_stored,
     region_of_interest,
 )
@@ -49,30 +46,12 @@ DRAWN = 10  # pictures of the same category and of others, a query
 def methods(scenes: Scenes, write: bool) -> None:
     """All ways to find the query's box in the other photo."""
 
-    def summed(i: int, j: int) -> Found:
-        return scenes.activations[j].sum(axis=0), scenes.detail(j)
-
     def instant(i: int, j: int) -> Found:
-        basis = scenes.parts(i, K).basis
-        return instant_heatmap(scenes.detail(j), basis, scenes.interest(i, K)), scenes.detail(j)
+        target = expressed_in(scenes.detail(j), scenes.parts(i, K).basis)
+        return weighted(target, scenes.interest(i, K)), target
 
-    def instant_energy(i: int, j: int) -> Found:
-        query = scenes.parts(i, K)
-        weights = scenes.interest(i, K) * query.energy
-        return instant_heatmap(scenes.detail(j), query.basis, weights), scenes.detail(j)
-
-    def own_basis(k: int) -> Method:
-        def found(i: int, j: int) -> Found:
-            target = expressed_in(scenes.detail(j), scenes.parts(i, k).basis)
-            return weighted(target, scenes.interest(i, k)), target
-
-        return found
-
-    def pairwise(k: int) -> Method:
-        def found(i: int, j: int) -> Found:
-            return in_joint(scenes, joint_from_stored(scenes.parts(i, k), [scenes.detail(j)]), 1, i)
-
-        return found
+    def pairwise(i: int, j: int) -> Found:
+        return in_joint(scenes, joint_from_stored(scenes.parts(i, K), [scenes.detail(j)]), 1, i)
 
     kept: dict[tuple[str, int], list[Parts]] = {}
 
@@ -82,33 +61,27 @@ def methods(scenes: Scenes, write: bool) -> None:
             kept["stored", i] = joint_from_stored(scenes.parts(i, K), targets)
         return in_joint(scenes, kept["stored", i], 1 + scenes.results[i].index(j), i)
 
-    def exact(k: int) -> Method:
-        return lambda i, j: in_joint(scenes, true_joint(scenes, [i, j], k), 1, i)
+    def exact(i: int, j: int) -> Found:
+        return in_joint(scenes, scenes.true_joint([i, j], K), 1, i)
 
     def exact_with_results(i: int, j: int) -> Found:
         if ("exact", i) not in kept:
-            kept["exact", i] = true_joint(scenes, [i, *scenes.results[i]], K)
+            kept["exact", i] = scenes.true_joint([i, *scenes.results[i]], K)
         return in_joint(scenes, kept["exact", i], 1 + scenes.results[i].index(j), i)
 
     rows: list[list[object]] = [
-        ["whole image", *fixed(scenes, 1.0)],
-        ["centre box, half the area", *fixed(scenes, 0.5)],
+        ["whole image", *[fixed(scenes, 1.0)] * len(THRESHOLDS)],
+        ["centre box, half the area", *[fixed(scenes, 0.5)] * len(THRESHOLDS)],
     ]
     ways: dict[str, Method] = {
-        "summed activations": summed,
-        "single-image cosine (instant)": instant,
-        "the same, weights × energy": instant_energy,
-        "query's own basis, k = 4": own_basis(4),
-        "query's own basis, k = 6": own_basis(6),
-        "joint from stored, two photos, k = 4": pairwise(4),
-        "joint from stored, two photos, k = 6": pairwise(6),
+        "instant": instant,
+        "joint from stored, two photos": pairwise,
         "joint from stored, with 12 results": with_results,
-        "true joint, two photos, k = 4": exact(4),
-        "true joint, two photos, k = 6": exact(6),
+        "true joint, two photos": exact,
         "true joint, with 12 results": exact_with_results,
     }
     for name, way in progress(ways.items(), "methods"):
-        rows.append([name, *(f"{a:.2f} / {b:.0f}" for a, b in scenes.scores(way))])
+        rows.append([name, *map(cell, scenes.scores(way))])
     publish("methods", table(["method", *map(str, THRESHOLDS)], rows), write=write)
 
 
@@ -118,16 +91,15 @@ def in_joint(scenes: Scenes, pictures: list[Parts], place: int, i: int) -> Found
     return weighted(pictures[place], weights), pictures[place]
 
 
-def fixed(scenes: Scenes, share: float) -> list[str]:
+def fixed(scenes: Scenes, share: float) -> str:
     """A box in the middle that covers a share of the picture, whatever it shows."""
     ious = []
     for _, j in scenes.pairs:
-        width, height = scenes.sizes[j]
+        width, height = scenes.size(j)
         dx, dy = (side * (1 - share**0.5) / 2 for side in (width, height))
         box = (round(dx), round(dy), round(width - dx), round(height - dy))
-        ious.append(iou(box, scenes.boxes[j]))
-    cell = f"{np.mean(ious):.2f} / {100 * np.mean(np.array(ious) >= 0.5):.0f}"
-    return [cell] * len(THRESHOLDS)
+        ious.append(box_iou(box, scenes.boxes[j]))
+    return cell((float(np.mean(ious)), 100 * corloc(ious)))
 
 
 def colours(scenes: Scenes, write: bool) -> None:
@@ -135,7 +107,7 @@ def colours(scenes: Scenes, write: bool) -> None:
     rows: list[list[object]] = []
     at, in_use = THRESHOLDS.index(THRESHOLD), localization.JOINT_ITERATIONS
     for k in (4, 6):
-        exact = {pair: true_joint(scenes, list(pair), k)[1] for pair in scenes.pairs}
+        exact = {pair: scenes.true_joint(list(pair), k)[1] for pair in scenes.pairs}
         for steps in (0, *STEPS):
             found = {}
             for i, j in progress(scenes.pairs, f"steps {steps}, k = {k}"):
@@ -152,8 +124,8 @@ def colours(scenes: Scenes, write: bool) -> None:
 
             agreed = [agreement(exact[pair], found[pair][1]) for pair in scenes.pairs]
             own = [_own(scenes.parts(i, k), found[i, j][0]) for i, j in scenes.pairs]
-            overlap, corloc = scenes.scores(locating)[at]
-            cells = [*_shares(agreed), f"{np.mean(own):.2f}", f"{overlap:.2f} / {corloc:.0f}"]
+            located = cell(scenes.scores(locating)[at])
+            cells = [*_shares(agreed), f"{np.mean(own):.2f}", located]
             rows.append(["two photos", k, steps, *cells, None])
         localization.JOINT_ITERATIONS = in_use
         agreed, own, times = [], [], []
@@ -162,7 +134,7 @@ def colours(scenes: Scenes, write: bool) -> None:
             spent, quick = _timed(scenes.parts(i, k), targets)
             times.append(spent)
             own.append(_own(scenes.parts(i, k), quick[0]))
-            slow = true_joint(scenes, [i, *scenes.results[i]], k)
+            slow = scenes.true_joint([i, *scenes.results[i]], k)
             agreed += [agreement(a, b) for a, b in zip(slow[1:], quick[1:], strict=True)]
         cost = f"{np.median(times):.0f} (at most {max(times):.0f})"
         cells = [*_shares(agreed), f"{np.mean(own):.2f}", None, cost]
@@ -230,9 +202,9 @@ def detail(scenes: Scenes, write: bool) -> None:
             return weighted(target, region_of_interest(source, scenes.boxes[i])), target
 
         scores = [scenes.scores(method)[at] for method in (own_basis, joint)]
-        cells = [f"{overlap:.2f} / {corloc:.0f}" for overlap, corloc in scores]
+        cells = list(map(cell, scores))
         agreed = [
-            agreement(true_joint(scenes, [i, j], K)[1], joint(i, j)[1])
+            agreement(scenes.true_joint([i, j], K)[1], joint(i, j)[1])
             for i, j in progress(scenes.pairs, f"{kept} factors")
         ]
         rows.append([kept, *cells, *_shares(agreed)])
@@ -254,19 +226,19 @@ def nobox(scenes: Scenes, write: bool) -> None:
             query, detail = scenes.parts(i, K), scenes.detail(j)
             if quick:
                 target = expressed_in(detail, query.basis)
-                return instant_heatmap(detail, query.basis, weigh(query, target)), detail
+                return weighted(target, weigh(query, target)), target
             source, target = joint_from_stored(query, [detail])
             return weighted(target, weigh(source, target)), target
 
         return found
 
+    deep = scenes.deep_energy
     kinds: dict[str, Callable[[Parts, Parts], np.ndarray]] = {
         "uniform": lambda q, t: np.ones(q.k, np.float32),
         "energy in the query": lambda q, t: q.energy,
-        "its square": lambda q, t: q.energy**2,
         "energy in the query × in the target": lambda q, t: q.energy * t.energy,
-        "its root": lambda q, t: np.sqrt(q.energy * t.energy),
-        "the strongest part only": lambda q, t: (q.energy == q.energy.max()).astype(np.float32),
+        "energy in the query's last layer": lambda q, t: deep(q),
+        "the same × in the target's": lambda q, t: deep(q) * deep(t),
     }
     rows = []
     at = THRESHOLDS.index(THRESHOLD)
@@ -274,10 +246,10 @@ def nobox(scenes: Scenes, write: bool) -> None:
         cells = []
         for quick in (True, False):
             scores = scenes.scores(way(weigh, quick))
-            best = max(scores)
-            cells += [f"{scores[at][0]:.2f} / {scores[at][1]:.0f}", f"{best[0]:.2f}"]
+            best = max(range(len(scores)), key=scores.__getitem__)
+            cells += [cell(scores[at]), f"{cell(scores[best])} at {THRESHOLDS[best]}"]
         rows.append([name, *cells])
-    rows.insert(0, ["whole image", *[fixed(scenes, 1.0)[0], ""] * 2])
+    rows.insert(0, ["whole image", *[fixed(scenes, 1.0), ""] * 2])
     head = [
         "weights",
         "instant",
@@ -291,41 +263,48 @@ def nobox(scenes: Scenes, write: bool) -> None:
 def floor(scenes: Scenes, write: bool) -> None:
     """How often the floor says "nothing found", on true and on unrelated pairs."""
     generator = np.random.default_rng(0)
-    labels, landmarks = scenes.category.labels, scenes.landmarks.labels
+    everything = range(len(scenes.images))
     kinds: dict[str, list[tuple[int, int]]] = {"same landmark": scenes.pairs}
     for i in scenes.asked:
         # The same kind of thing, another instance: towers for a tower.
-        kin = [j for j in scenes.category.database if labels[i] & labels[j]]
-        kin = [j for j in kin if not landmarks[i] & landmarks[j]]
-        others = [j for j in scenes.category.database if not labels[i] & labels[j]]
+        kin = [j for j in everything if scenes.kin(i, j) and not scenes.same(i, j)]
+        others = [j for j in everything if not scenes.kin(i, j)]
         for name, rows in (("same category", kin), ("unrelated", others)):
             drawn = generator.choice(rows, min(len(rows), DRAWN), replace=False)
             kinds.setdefault(name, []).extend((i, int(j)) for j in drawn)
 
-    def joint(box: bool) -> Callable[[int, int], float]:
+    def joint(box: bool, deep: bool = False) -> Callable[[int, int], float]:
         def share(i: int, j: int) -> float:
             source, target = joint_from_stored(scenes.parts(i, K), [scenes.detail(j)])
             weights = region_of_interest(source, scenes.boxes[i] if box else None)
+            weights = scenes.deep_energy(source) if deep else weights
             return float(weighted(target, weights).max() / weighted(source, weights).max())
 
         return share
 
-    def instant(box: bool) -> Callable[[int, int], float]:
-        crops = {i: boxed_query(scenes, i, BOX_SIZE) for i in scenes.asked} if box else {}
+    def instant(box: bool, deep: bool = False) -> Callable[[int, int], float]:
+        queries = {
+            i: scenes.index.query(scenes.index.picture(i), box=scenes.boxes[i] if box else None)
+            for i in progress(scenes.asked, "queries")
+        }
 
         def share(i: int, j: int) -> float:
-            query = crops[i] if box else scenes.parts(i, K)
-            own = instant_heatmap(query, query.basis, region_of_interest(query))
-            heat = instant_heatmap(scenes.detail(j), query.basis, region_of_interest(query))
-            return float(heat.max() / own.max())
+            query, target = queries[i].parts, scenes.index.found_parts(queries[i], j)
+            # As Index.found_in weighs them.
+            weights = region_of_interest(query) * (1 if box else target.energy)
+            weights = scenes.deep_energy(query) if deep else weights
+            return float(weighted(target, weights).max() / weighted(query, weights).max())
 
         return share
 
     rows = []
     for name, way in (
         ("instant, no box", instant(False)),
+        ("the same by the last layer", instant(False, deep=True)),
         ("instant, the box's crop", instant(True)),
+        ("the same by the last layer", instant(True, deep=True)),
         ("joint from stored, no box", joint(False)),
+        ("the same by the last layer", joint(False, deep=True)),
         ("joint from stored, box", joint(True)),
     ):
         for kind, pairs in kinds.items():
@@ -346,7 +325,7 @@ def main() -> None:
         "floor": floor,
     }
     options = parser(__doc__.partition("\n")[0], list(made)).parse_args()
-    scenes = Scenes(Store(options.cache))
+    scenes = Scenes(options.cache)
     for name in options.only:
         made[name](scenes, options.write)
 

@@ -2,21 +2,22 @@
 
     python benchmarks/stability.py [--only seeds changes] [--pictures N] [--write]
 
-On sample photos, k = 4. Two factorizations of a picture are compared part by part: heatmaps
-paired one to one, the most similar first; a picture counts as changed if the worst pair of
-heatmaps has a cosine under 0.7.
+On sample photos, in the layers of the default. Two factorizations of a picture are compared part
+by part: heatmaps paired one to one, the most similar first; a picture counts as changed if the
+worst pair of heatmaps has a cosine under 0.7.
 """
 
 import io
 from collections.abc import Callable
 
 import numpy as np
-from common import activations_of, network, parser, progress, publish, sample_photos, table
+from common import SIZE, network, parser, progress, publish, sample_photos, table
 from PIL import Image
 
+from dff.evaluation.features import Features
 from dff.factorization import factorize_activations, match_parts
 from dff.geometry import fit_size
-from dff.images import resize
+from dff.images import read_image, resize
 from dff.nmf import DEFAULT_INIT, INITS
 
 PARTS = ("seeds", "changes")
@@ -34,17 +35,17 @@ def worst_cosine(one: np.ndarray, two: np.ndarray) -> float:
     return float(((a * b).sum(axis=1) / np.maximum(lengths, 1e-9)).min())
 
 
-def seeds(rows: np.ndarray, k: int) -> list[list[object]]:
+def seeds(rows: np.ndarray, k: int, features: Features) -> list[list[object]]:
     """Inits x seeds: errors, iterations, and whether the parts are the same."""
-    collection = sample_photos()[1]
-    activations = activations_of(collection, rows, network())
+    images = sample_photos()[1].images
     errors: dict[str, list[list[float]]] = {init: [] for init in INITS}
     counts: dict[str, list[int]] = {init: [] for init in INITS}
     pairs: dict[str, list[bool]] = {init: [] for init in INITS}
     for row in progress(rows, f"seeds, k = {k}"):
+        activations = features.see(images[row].path).activations
         for init in INITS:
             runs = [
-                factorize_activations(activations[row], k, init=init, seed=seed)
+                factorize_activations(activations, k, init=init, seed=seed)
                 for seed in (SEEDS if init == "random" else SEEDS[:2])
             ]
             errors[init].append([run.error for run in runs])
@@ -69,9 +70,9 @@ def seeds(rows: np.ndarray, k: int) -> list[list[object]]:
     return table_rows
 
 
-def changes(rows: np.ndarray, write: bool) -> None:
+def changes(rows: np.ndarray, features: Features, write: bool) -> None:
     """Small changes of the picture: do the same parts come out?"""
-    collection, backbone = sample_photos()[1], network()
+    images, backbone = sample_photos()[1].images, features.backbone
 
     def flip(picture: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(picture[:, ::-1])
@@ -93,7 +94,7 @@ def changes(rows: np.ndarray, write: bool) -> None:
     }
     found: dict[tuple[str, str, int], list[float]] = {}
     for row in progress(rows, "changes"):
-        picture = collection.picture(row)
+        picture = read_image(images[row].path)
         height, width = picture.shape[:2]
         picture = resize(picture, *fit_size(width, height, backbone.size))
         pictures = [picture, *(way(picture) for way in ways.values())]
@@ -116,11 +117,12 @@ def changes(rows: np.ndarray, write: bool) -> None:
 def main() -> None:
     """Run the tables that were asked for."""
     made = parser(__doc__.partition("\n")[0], PARTS)
-    made.add_argument("--pictures", type=int, default=111, help="how many, evenly drawn")
+    made.add_argument("--pictures", type=int, default=56, help="how many, evenly drawn")
     options = made.parse_args()
-    count = len(sample_photos()[1].files)
+    count = len(sample_photos()[1].images)
     rows = np.unique(np.linspace(0, count - 1, min(count, options.pictures)).round().astype(int))
     print(f"{len(rows)} pictures")
+    features = Features(network(), options.cache, SIZE)
     if "seeds" in options.only:
         head = [
             "init",
@@ -132,10 +134,10 @@ def main() -> None:
             "iterations",
             "changed with another seed",
         ]
-        lines = [line for k in (4, 6, 8) for line in seeds(rows, k)]
+        lines = [line for k in (4, 6, 8) for line in seeds(rows, k, features)]
         publish("seeds", table(head, lines), write=options.write)
     if "changes" in options.only:
-        changes(rows, options.write)
+        changes(rows, features, options.write)
 
 
 if __name__ == "__main__":
