@@ -122,7 +122,7 @@ class Scenes:
             k,
             stride=backbone.stride,
             size=SIZE,
-            first=backbone.blocks[0],
+            blocks=backbone.blocks,
         )
 
 

@@ -55,7 +55,9 @@ def region_of_interest(parts: Parts, box: Box | None = None) -> np.ndarray:
 
     With a box: max(0, (share - area) / (1 - area)), share = how much of the part's heat lies in
     the box, area = the box's share of the picture: 0 for a part that is no denser inside than
-    outside. Without one, or with a box over 95 % of the picture: the part's share of energy.
+    outside. Without one, or with a box over 95 % of the picture: the part's share of energy in the
+    deepest of the joined layers. Over all of them, grounds weigh as much as things, and the answer
+    is the whole picture (docs/evaluation.md).
     """
     if box is not None:
         x0, y0, x1, y1 = check_box(box, parts.width, parts.height)
@@ -65,7 +67,7 @@ def region_of_interest(parts: Parts, box: Box | None = None) -> np.ndarray:
             weights = np.maximum(0, (shares - area) / (1 - area))
             if weights.any():
                 return weights.astype(np.float32)
-    return parts.energy
+    return parts.deepest_energy
 
 
 def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
@@ -185,7 +187,7 @@ def joint(
         k,
         stride=backbone.stride,
         size=size,
-        first=backbone.blocks[0],
+        blocks=backbone.blocks,
         seed=seed,
     )
 
@@ -197,26 +199,27 @@ def joint_from_activations(
     *,
     stride: int,
     size: int,
-    first: int | None = None,
+    blocks: tuple[int, ...] = (),
     seed: int = 0,
 ) -> list[Parts]:
     """The same from activations (channels, rows, columns), one a picture of `sizes` (width,
     height), as a network of that stride gave them at a longest side of `size` pixels.
 
-    first: the channels, counted from the first, in which parts are found; None for all. The basis
-    has all channels: in those, what best explains them with the heatmaps found.
+    blocks: the channels of each layer where several are joined. Parts are then found in the first
+    of them; the basis has all channels: what best explains those with the heatmaps found.
     """
     channels = len(activations[0]) if activations else 0
-    if first is not None and not 1 <= first <= channels:
-        raise ValueError(f"first: expected 1 to {channels} channels, got {first}")
+    if blocks and sum(blocks) != channels:
+        raise ValueError(f"blocks: expected {channels} channels together, got {blocks}")
+    first = blocks[0] if blocks else channels
     factors = factorize_jointly([one[:first] for one in activations], k, seed=seed)
     basis = factors[0].basis
-    if first is not None and first < channels:
+    if first < channels:
         basis = _described(activations, [one.heatmaps for one in factors])
     found = []
     for one, (width, height) in zip(factors, sizes, strict=True):
         extent = grid_extent(one.grid, stride, fit_size(width, height, size))
-        parts = Parts.of(one, (width, height), extent, None)
+        parts = Parts.of(one, (width, height), extent, blocks=blocks)
         found.append(parts.with_heatmaps(one.heatmaps, basis))
     return found
 
@@ -233,7 +236,8 @@ def localize(
     """Where what the user means in `picture` is in each of `targets`, by joint factorization.
 
     picture, targets: (height, width, 3) uint8. box: what is meant, (x0, y0, x1, y1) pixels of
-    `picture`; without one, everything, by energy. Returns one `Located` a target, its mask
+    `picture`; without one, everything, by energy in the deepest layer.
+    Returns one `Located` a target, its mask
     refined along the picture's edges.
     """
     height, width = picture.shape[:2]

@@ -1,6 +1,6 @@
 """What the rest of the package passes around: the parts of one picture, with their place in it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class Parts:
     dead parts. energy: (k,) float32, shares of the picture's energy. width, height: pixels of the
     upright original. box: the rectangle that was factorized, None for the whole picture.
     extent: what the grid covers, as shares of that rectangle (see `dff.geometry.grid_extent`).
+    blocks: the channels of each layer, where they are known; several where they are joined.
     """
 
     heatmaps: np.ndarray
@@ -25,10 +26,16 @@ class Parts:
     height: int
     extent: Extent = WHOLE
     box: Box | None = None
+    blocks: tuple[int, ...] = ()
 
     @classmethod
     def of(
-        cls, factorization: Factorization, size: tuple[int, int], extent: Extent, box: Box | None
+        cls,
+        factorization: Factorization,
+        size: tuple[int, int],
+        extent: Extent,
+        box: Box | None = None,
+        blocks: tuple[int, ...] = (),
     ) -> "Parts":
         """The parts of a factorization of a picture of `size` (width, height)."""
         return cls(
@@ -39,6 +46,7 @@ class Parts:
             height=size[1],
             extent=extent,
             box=box,
+            blocks=blocks,
         )
 
     @property
@@ -52,6 +60,14 @@ class Parts:
         return np.asarray(~self.basis.any(axis=1))
 
     @property
+    def deepest_energy(self) -> np.ndarray:
+        """(k,) float32: the parts' shares of energy in the deepest of the joined layers, which
+        knows things better than grounds; `energy` where no layers are known."""
+        if not self.blocks:
+            return self.energy
+        return _energy(self.heatmaps, self.basis[:, -self.blocks[-1] :])
+
+    @property
     def grid(self) -> tuple[int, int]:
         """(rows, columns) of the heatmaps."""
         return self.heatmaps.shape[1], self.heatmaps.shape[2]
@@ -61,13 +77,7 @@ class Parts:
 
         Energies are recomputed from them.
         """
-        flat = heatmaps.reshape(len(heatmaps), -1).astype(np.float64)
-        shares = ((flat @ flat.T) * (basis @ basis.T)).sum(axis=1)
-        total = shares.sum()
-        energy = (shares / total if total > 0 else np.zeros_like(shares)).astype(np.float32)
-        return Parts(
-            heatmaps, basis, energy, self.width, self.height, extent=self.extent, box=self.box
-        )
+        return replace(self, heatmaps=heatmaps, basis=basis, energy=_energy(heatmaps, basis))
 
     def on_picture(self, heatmap: np.ndarray, longest: int) -> np.ndarray:
         """A heatmap (rows, columns) over the whole picture, its longest side `longest` pixels.
@@ -84,3 +94,12 @@ class Parts:
         canvas = np.zeros((height, width), np.float32)
         canvas[y0:y1, x0:x1] = heat_on_picture(heatmap, x1 - x0, y1 - y0, self.extent)
         return canvas
+
+
+def _energy(heatmaps: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Shares <HW, h_j w_j> / ||HW||^2 (k,) float32 of heatmaps (k, rows, columns) and a basis."""
+    flat = heatmaps.reshape(len(heatmaps), -1).astype(np.float64)
+    shares = ((flat @ flat.T) * (basis @ basis.T)).sum(axis=1)
+    total = shares.sum()
+    found: np.ndarray = (shares / total if total > 0 else np.zeros_like(shares)).astype(np.float32)
+    return found

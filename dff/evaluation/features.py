@@ -76,7 +76,14 @@ class Features:
         """Heatmaps (k, rows, columns) in a picture, with their place in it."""
         grid = (sight.activations.shape[1], sight.activations.shape[2])
         extent = grid_extent(grid, self.backbone.stride, fit_size(*sight.size, self.size))
-        empty = Parts(heatmaps, basis, np.zeros(len(basis), np.float32), *sight.size, extent)
+        empty = Parts(
+            heatmaps,
+            basis,
+            np.zeros(len(basis), np.float32),
+            *sight.size,
+            extent,
+            blocks=self.backbone.blocks,
+        )
         return empty.with_heatmaps(heatmaps, basis)
 
     def _key(self, data: bytes, box: Sequence[int] | None) -> str:

@@ -193,7 +193,7 @@ def _jointly(
         k,
         stride=features.backbone.stride,
         size=features.size,
-        first=features.backbone.blocks[0],
+        blocks=features.backbone.blocks,
     )
     weights = region_of_interest(found[0], query.box)
     located = locate_parts(found, weights, threshold=JOINT_THRESHOLD)

@@ -119,6 +119,7 @@ def build(
         k=k,
         detail_k=max(DETAIL_K, k),
         seed=seed,
+        blocks=backbone.blocks,
         descriptors=tuple(dict.fromkeys(("dff", *descriptors))),
     )
     given = {} if whitening is None else {_meant_for(whitening, settings): whitening}

@@ -38,6 +38,7 @@ from dff.descriptors import DEFAULT_DESCRIPTOR
 
 VERSION = 3  # 2: whitened regions, joined layers; 3: regions that are shares of parts
 MANIFEST = "index.json"
+_LISTS = {"blocks": int, "descriptors": str}  # the settings that are lists, and of what
 
 
 class IndexProblem(ValueError):
@@ -57,6 +58,7 @@ class Settings:
     k: int
     detail_k: int
     seed: int
+    blocks: tuple[int, ...]  # the channels of each of the joined layers
     descriptors: tuple[str, ...]
 
     @classmethod
@@ -65,8 +67,11 @@ class Settings:
         values: dict[str, Any] = {}
         for field in fields(cls):
             value: Any = facts.get(field.name)
-            if field.name == "descriptors":
-                value = tuple(value) if isinstance(value, list) else None
+            if field.name in _LISTS:
+                of_all = isinstance(value, list) and all(
+                    isinstance(one, _LISTS[field.name]) for one in value
+                )
+                value = tuple(value) if of_all else None
             expected = field.type if isinstance(field.type, type) else tuple
             if not isinstance(value, expected):
                 raise IndexProblem(f"{MANIFEST}: expected a valid {field.name!r}, got {value!r}")
@@ -223,7 +228,11 @@ def settle(folder: Path) -> Path:
 
 def settings_facts(settings: Settings) -> dict[str, Any]:
     """Settings as the JSON of a manifest."""
-    return {**asdict(settings), "descriptors": list(settings.descriptors)}
+    return {
+        **asdict(settings),
+        "blocks": list(settings.blocks),
+        "descriptors": list(settings.descriptors),
+    }
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

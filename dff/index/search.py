@@ -256,7 +256,7 @@ class Index:
         regions = regions_of(descriptor, view).stored()
         return Query(
             described=describe(regions, self.whitening(descriptor)),
-            parts=Parts.of(view.parts, seen.size, seen.extent, seen.box),
+            parts=Parts.of(view.parts, seen.size, seen.extent, seen.box, self.settings.blocks),
             names=name_parts(view.parts, self.backbone()),
             box=seen.box,
             row=min(seen.same, default=None),
@@ -402,7 +402,7 @@ class Index:
         found = self.found_parts(query, row)
         interest = region_of_interest(query.parts)
         if query.box is None:  # what both pictures hold: docs/evaluation.md
-            interest = interest * found.energy
+            interest = interest * found.deepest_energy
         if weights is not None and len(weights) == query.parts.k:
             interest = interest * weights
         own = np.tensordot(interest, query.parts.heatmaps, axes=1)

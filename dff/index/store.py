@@ -219,6 +219,7 @@ class Shard:
             width=picture.width,
             height=picture.height,
             extent=grid_extent(picture.grid, self.settings.stride, size),
+            blocks=self.settings.blocks,
         )
 
 

@@ -1,5 +1,7 @@
 """Where parts are in other pictures: planted heatmaps with places known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -179,7 +181,9 @@ def planted_pictures() -> list[np.ndarray]:
 
 def test_joint_parts_are_found_in_the_first_channels_and_described_in_all():
     pictures = planted_pictures()
-    found = joint_from_activations(pictures, [(256, 256)] * 2, 2, stride=32, size=256, first=3)
+    found = joint_from_activations(
+        pictures, [(256, 256)] * 2, 2, stride=32, size=256, blocks=(3, 3)
+    )
     assert [parts.basis.shape for parts in found] == [(2, 6), (2, 6)]
     np.testing.assert_array_equal(found[0].basis, found[1].basis)
     np.testing.assert_allclose(np.linalg.norm(found[0].basis, axis=1), 1, atol=1e-5)
@@ -200,15 +204,15 @@ def test_joint_parts_of_all_channels_and_a_wrong_number():
     pictures, sizes = planted_pictures(), [(256, 256)] * 2
     options = {"stride": 32, "size": 256}
     whole = joint_from_activations(pictures, sizes, 2, **options)
-    same = joint_from_activations(pictures, sizes, 2, first=6, **options)
+    same = joint_from_activations(pictures, sizes, 2, blocks=(6,), **options)
     np.testing.assert_array_equal(whole[1].heatmaps, same[1].heatmaps)
     # The last three channels are stronger and decide: each part is lit over one half.
     lit = whole[0].heatmaps > whole[0].heatmaps.max() / 2
     assert sorted(lit[:, :, 4:].all(axis=(1, 2))) == [False, True]
     assert sorted(lit[:, :, :4].all(axis=(1, 2))) == [False, True]
-    for wrong in (0, 7):
-        with pytest.raises(ValueError, match=f"first: expected 1 to 6 channels, got {wrong}"):
-            joint_from_activations(pictures, sizes, 2, first=wrong, **options)
+    for wrong in ((7,), (3, 4)):
+        with pytest.raises(ValueError, match="blocks: expected 6 channels together, got"):
+            joint_from_activations(pictures, sizes, 2, blocks=wrong, **options)
 
 
 def test_a_higher_threshold_gives_a_smaller_region():
@@ -218,3 +222,16 @@ def test_a_higher_threshold_gives_a_smaller_region():
         locate_parts(parts, np.ones(1, np.float32), threshold=t)[1].mask.sum() for t in (0.25, 0.4)
     )
     assert 0 < high < low
+
+
+def test_without_a_box_parts_weigh_their_energy_in_the_deepest_layer():
+    heatmaps = np.zeros((2, 1, 2), np.float32)
+    heatmaps[0, 0, 0] = heatmaps[1, 0, 1] = 2
+    basis = np.array([[0.8, 0, 0.6], [0, 1, 0]], np.float32)
+    parts = Parts(heatmaps, basis, np.array([0.5, 0.5], np.float32), 64, 32)
+    assert region_of_interest(parts).tolist() == [0.5, 0.5]
+    # In the last channel alone: 4 * 0.36 of the first part and nothing of the second.
+    assert region_of_interest(replace(parts, blocks=(2, 1))).tolist() == [1, 0]
+    # In the last two: 1.44 and 4.
+    deepest = region_of_interest(replace(parts, blocks=(1, 2)))
+    np.testing.assert_allclose(deepest, [1.44 / 5.44, 4 / 5.44], rtol=1e-6)
