@@ -60,7 +60,9 @@ class BoxedQuery:
             "positions in the box": (
                 default_regions(masked),
                 Parts.of(masked.parts, self.size, self.full.extent, self.box),
-                masked.parts.energy,
+                region_of_interest(
+                    Parts.of(masked.parts, self.size, self.full.extent, self.box, self.full.blocks)
+                ),
             ),
         }
         shown = crop(self.picture, self.box)
@@ -81,7 +83,7 @@ class BoxedQuery:
         width, height = self.size if box is None else (box[2] - box[0], box[3] - box[1])
         grid = view.parts.grid
         extent = grid_extent(grid, self.backbone.stride, fit_size(width, height, size))
-        return Parts.of(view.parts, self.size, extent, box)
+        return Parts.of(view.parts, self.size, extent, box, self.backbone.blocks)
 
 
 def inside(activations: np.ndarray, parts: Parts, box: Box) -> np.ndarray:
@@ -123,19 +125,19 @@ def box(scenes: Scenes, write: bool) -> None:
             target = expressed_in(scenes.detail(j), parts.basis)
             return weighted(target, weights), target
 
-        def deep(i: int, j: int, of: dict = of) -> Found:
+        def plain(i: int, j: int, of: dict = of) -> Found:
             _, parts, _ = of[i]
             target = expressed_in(scenes.detail(j), parts.basis)
-            return weighted(target, scenes.deep_energy(parts)), target
+            return weighted(target, parts.energy), target
 
         asked = {number[scenes.images[i].name]: of[i][0] for i in of}
         at = THRESHOLDS.index(THRESHOLD)
         found = [cell(scenes.scores(instant)[at])]
         if next(iter(of.values()))[1].box is not None:  # else the box says what is meant
-            found.append(cell(scenes.scores(deep)[at]))
+            found.append(cell(scenes.scores(plain)[at]))
         found += [""] * (2 - len(found))
         rows.append([name, mean_ap(scenes.landmarks, regions, learnt, asked), *found])
-    head = ["box", "landmarks mAP", "IoU / CorLoc", "by energy in the last layer"]
+    head = ["box", "landmarks mAP", "by energy in the last layer", "by energy in both layers"]
     publish("box", table(head, rows), write=write)
 
 

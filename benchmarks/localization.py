@@ -232,13 +232,12 @@ def nobox(scenes: Scenes, write: bool) -> None:
 
         return found
 
-    deep = scenes.deep_energy
     kinds: dict[str, Callable[[Parts, Parts], np.ndarray]] = {
         "uniform": lambda q, t: np.ones(q.k, np.float32),
         "energy in the query": lambda q, t: q.energy,
         "energy in the query × in the target": lambda q, t: q.energy * t.energy,
-        "energy in the query's last layer": lambda q, t: deep(q),
-        "the same × in the target's": lambda q, t: deep(q) * deep(t),
+        "energy in the query's last layer (in use)": lambda q, t: q.deepest_energy,
+        "the same × in the target's": lambda q, t: q.deepest_energy * t.deepest_energy,
     }
     rows = []
     at = THRESHOLDS.index(THRESHOLD)
@@ -273,16 +272,15 @@ def floor(scenes: Scenes, write: bool) -> None:
             drawn = generator.choice(rows, min(len(rows), DRAWN), replace=False)
             kinds.setdefault(name, []).extend((i, int(j)) for j in drawn)
 
-    def joint(box: bool, deep: bool = False) -> Callable[[int, int], float]:
+    def joint(box: bool) -> Callable[[int, int], float]:
         def share(i: int, j: int) -> float:
             source, target = joint_from_stored(scenes.parts(i, K), [scenes.detail(j)])
             weights = region_of_interest(source, scenes.boxes[i] if box else None)
-            weights = scenes.deep_energy(source) if deep else weights
             return float(weighted(target, weights).max() / weighted(source, weights).max())
 
         return share
 
-    def instant(box: bool, deep: bool = False) -> Callable[[int, int], float]:
+    def instant(box: bool) -> Callable[[int, int], float]:
         queries = {
             i: scenes.index.query(scenes.index.picture(i), box=scenes.boxes[i] if box else None)
             for i in progress(scenes.asked, "queries")
@@ -290,9 +288,7 @@ def floor(scenes: Scenes, write: bool) -> None:
 
         def share(i: int, j: int) -> float:
             query, target = queries[i].parts, scenes.index.found_parts(queries[i], j)
-            # As Index.found_in weighs them.
-            weights = region_of_interest(query) * (1 if box else target.energy)
-            weights = scenes.deep_energy(query) if deep else weights
+            weights = region_of_interest(query)
             return float(weighted(target, weights).max() / weighted(query, weights).max())
 
         return share
@@ -300,11 +296,8 @@ def floor(scenes: Scenes, write: bool) -> None:
     rows = []
     for name, way in (
         ("instant, no box", instant(False)),
-        ("the same by the last layer", instant(False, deep=True)),
         ("instant, the box's crop", instant(True)),
-        ("the same by the last layer", instant(True, deep=True)),
         ("joint from stored, no box", joint(False)),
-        ("the same by the last layer", joint(False, deep=True)),
         ("joint from stored, box", joint(True)),
     ):
         for kind, pairs in kinds.items():

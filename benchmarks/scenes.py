@@ -88,7 +88,7 @@ class Scenes:
         factors = factorize_activations(self.activations(row), k)
         backbone = self.features.backbone
         extent = grid_extent(factors.grid, backbone.stride, fit_size(*self.size(row), SIZE))
-        return Parts.of(factors, self.size(row), extent, None)
+        return Parts.of(factors, self.size(row), extent, blocks=backbone.blocks)
 
     def detail(self, row: int) -> Parts:
         return self.index.detail(row)
@@ -96,11 +96,6 @@ class Scenes:
     def interest(self, row: int, k: int) -> np.ndarray:
         """What a landmark's box says of its picture's k parts."""
         return region_of_interest(self.parts(row, k), self.boxes[row])
-
-    def deep_energy(self, parts: Parts) -> np.ndarray:
-        """The parts' shares of the energy in the last of the joined layers alone: (k,)."""
-        last = parts.basis[:, -self.features.backbone.blocks[-1] :]
-        return parts.with_heatmaps(parts.heatmaps, last).energy
 
     def scores(self, method: Method) -> list[tuple[float, float]]:
         """(mean IoU, CorLoc in percent) at each threshold."""

@@ -25,13 +25,13 @@ from dff.refine import refine_mask
 THRESHOLD = 0.35  # of a picture's own maximum: docs/evaluation.md
 JOINT_THRESHOLD = 0.4  # the same for joint parts
 # Under this share of the heat that the region of interest reaches in the query there is nothing
-# to point at in a target: it loses no true pair, and is silent on two fifths of unrelated ones.
+# to point at in a target: it loses no true pair, and is silent on a fifth to a third of unrelated
+# ones.
 FLOOR = 0.25
 WHOLE_PICTURE = 0.95  # a box that covers more marks nothing
-# The joint parts are given this many steps away from the query's own. More steps agree better with
-# a true joint factorization (k = 6, after 0 / 5 / 100: 62 / 76 / 81 % of positions), but the
-# query's heatmaps drift from the parts that made the score (cosine 1.00 / 0.99 / 0.95), and
-# localisation gains nothing.
+# The joint parts are given this many steps away from the query's own. More steps agree little better
+# with a true joint factorization (k = 6, after 0 / 5 / 100: 58 / 63 / 64 % of positions), but the
+# query's heatmaps drift from the parts that made the score (cosine 1.00 / 1.00 / 0.97).
 JOINT_ITERATIONS = 5
 CANVAS = 256  # longest side on which boxes are drawn, in pixels: 4 px of a 1024 px photo
 

@@ -401,8 +401,6 @@ class Index:
         """The instant location of the query's parts in a picture."""
         found = self.found_parts(query, row)
         interest = region_of_interest(query.parts)
-        if query.box is None:  # what both pictures hold: docs/evaluation.md
-            interest = interest * found.deepest_energy
         if weights is not None and len(weights) == query.parts.k:
             interest = interest * weights
         own = np.tensordot(interest, query.parts.heatmaps, axes=1)
