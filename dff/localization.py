@@ -29,7 +29,7 @@ JOINT_THRESHOLD = 0.4  # the same for joint parts
 # ones.
 FLOOR = 0.25
 WHOLE_PICTURE = 0.95  # a box that covers more marks nothing
-# The joint parts are given this many steps away from the query's own. More steps agree little better
+# The joint parts are given this many steps away from the query's own. More hardly agree better
 # with a true joint factorization (k = 6, after 0 / 5 / 100: 58 / 63 / 64 % of positions), but the
 # query's heatmaps drift from the parts that made the score (cosine 1.00 / 1.00 / 0.97).
 JOINT_ITERATIONS = 5
