@@ -118,3 +118,19 @@ def calls(monkeypatch) -> Callable[[str], list[None]]:
         return made
 
     return count
+
+
+@pytest.fixture
+def open_script(index_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Run a page's script for an address; the AppTest, which ran without an exception."""
+
+    def run(script: str, folder: Path | None = None, **address: str) -> AppTest:
+        monkeypatch.setenv("DFF_INDEX", str(folder or index_folder))
+        at = AppTest.from_string(script, default_timeout=60)
+        for name, value in address.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception, at.exception
+        return at
+
+    return run

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -20,17 +21,9 @@ TITLES = ["DFF", "R-MAC", "GeM"]  # of what the index of the tests stores, as th
 
 
 @pytest.fixture
-def open_page(index_folder, monkeypatch):
-    """Run the page for an address; the AppTest, which ran without an exception."""
-    monkeypatch.setenv("DFF_INDEX", str(index_folder))
-
-    def run(**address) -> AppTest:
-        at = AppTest.from_string(SCRIPT, default_timeout=60)
-        for name, value in address.items():
-            at.query_params[name] = value
-        return checked(at.run())
-
-    return run
+def open_page(open_script):
+    """This page for an address."""
+    return partial(open_script, SCRIPT)
 
 
 def checked(at: AppTest) -> AppTest:

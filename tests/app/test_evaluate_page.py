@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -42,17 +43,9 @@ REPORT = {
 
 
 @pytest.fixture
-def open_page(index_folder, monkeypatch):
-    """Run the page for an address; the AppTest, which ran without an exception."""
-
-    def run(folder=None, **address: str) -> AppTest:
-        monkeypatch.setenv("DFF_INDEX", str(folder or index_folder))
-        at = AppTest.from_string(SCRIPT, default_timeout=60)
-        for name, value in address.items():
-            at.query_params[name] = value
-        return checked(at.run())
-
-    return run
+def open_page(open_script):
+    """This page for an address."""
+    return partial(open_script, SCRIPT)
 
 
 def checked(at: AppTest) -> AppTest:

@@ -1,5 +1,7 @@
 """Lab, Factors as a user meets it, without a browser."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,17 +16,9 @@ SCRIPT = "from dff.app.views import factors\nfactors.page()"
 
 
 @pytest.fixture
-def open_page(index_folder, monkeypatch):
-    """Run the page for an address; the AppTest, which ran without an exception."""
-    monkeypatch.setenv("DFF_INDEX", str(index_folder))
-
-    def run(**address: str) -> AppTest:
-        at = AppTest.from_string(SCRIPT, default_timeout=60)
-        for name, value in address.items():
-            at.query_params[name] = value
-        return checked(at.run())
-
-    return run
+def open_page(open_script):
+    """This page for an address."""
+    return partial(open_script, SCRIPT)
 
 
 def checked(at: AppTest) -> AppTest:
