@@ -66,7 +66,12 @@ def safe_name(name: str) -> str:
     return shown if len(shown) <= 80 else f"{shown[:48]}…{shown[-31:]}"
 
 
-def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None) -> np.ndarray:
+def read_image(
+    source: str | os.PathLike[str] | bytes,
+    name: str | None = None,
+    *,
+    most_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
     """Read a picture: (height, width, 3) uint8, contiguous, EXIF-upright.
 
     Transparency is composited on white, 16-bit grey is divided by 257, 32-bit and float grey is
@@ -75,13 +80,14 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None) 
     Args:
         source: a path, or the bytes of a file.
         name: the name used in messages; the path's own by default.
+        most_pixels: at most `MAX_PIXELS`, which holds whatever is given.
 
     Raises:
         ImageError: not one of `FORMATS`, damaged, truncated, empty, missing, not readable, a side
-            under `MIN_SIDE` pixels, or more than `MAX_PIXELS` pixels.
+            under `MIN_SIDE` pixels, or more than `most_pixels` pixels.
     """
     if isinstance(source, bytes):
-        return _decode(io.BytesIO(source), safe_name(name or "picture"))
+        return _decode(io.BytesIO(source), safe_name(name or "picture"), most_pixels)
     path = os.fsdecode(source)
     label = safe_name(name or os.path.basename(path) or path)
     if os.path.isdir(path):
@@ -96,7 +102,7 @@ def read_image(source: str | os.PathLike[str] | bytes, name: str | None = None) 
         reason = error.strerror or type(error).__name__
         raise ImageError(f"'{label}' cannot be opened ({reason}): check permissions.") from error
     with file:
-        return _decode(file, label)
+        return _decode(file, label, most_pixels)
 
 
 def file_sha256(data: bytes) -> str:
@@ -177,7 +183,7 @@ def crop(picture: np.ndarray, box: Sequence[float]) -> np.ndarray:
     return picture[y0:y1, x0:x1].copy()
 
 
-def _decode(file: IO[bytes], name: str) -> np.ndarray:
+def _decode(file: IO[bytes], name: str, most_pixels: int) -> np.ndarray:
     head = file.read(16)
     file.seek(0)
     if not head:
@@ -195,7 +201,7 @@ def _decode(file: IO[bytes], name: str) -> np.ndarray:
     except Exception as error:
         raise ImageError(_refusal(name, head)) from error
     with image:
-        _check_size(name, *image.size)
+        _check_size(name, *image.size, min(most_pixels, MAX_PIXELS))
         try:
             image.load()
             upright = _upright(image, _to_rgb(image))
@@ -215,10 +221,10 @@ def _refusal(name: str, head: bytes) -> str:
     return f"'{name}' is not a picture that can be read, or its beginning is damaged: {expected}."
 
 
-def _check_size(name: str, width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
+def _check_size(name: str, width: int, height: int, most_pixels: int) -> None:
+    if width * height > most_pixels:
         raise ImageError(
-            f"'{name}' is too large: expected at most {MAX_PIXELS // 10**6} megapixels, "
+            f"'{name}' is too large: expected at most {most_pixels // 10**6} megapixels, "
             f"got {width} x {height}; make it smaller first."
         )
     if min(width, height) < MIN_SIDE:

@@ -22,6 +22,7 @@ from dff.deletion import heats_on_picture, hidden, own_pixels
 from dff.geometry import Box
 from dff.images import file_sha256, read_image
 from dff.index import Index, Query
+from dff.index.format import MANIFEST
 from dff.index.query import Seen
 from dff.threads import use_all_cores
 
@@ -68,10 +69,14 @@ class Cache:
 
 
 class Engine:
-    """An index and its network, shared by all sessions."""
+    """An index and its network, shared by all sessions.
 
-    def __init__(self, index: Index) -> None:
+    state: which of the index's states this is, told from its file's time and size.
+    """
+
+    def __init__(self, index: Index, state: str = "") -> None:
         self.index = index
+        self.state = state
         self._seen = Cache(SEEN)
         self._queries = Cache(QUERIES)
         self._scenes = Cache(SCENES)
@@ -238,7 +243,20 @@ def index_folder() -> Path:
     return Path(given) if given else Path(__file__).parents[2] / "sample_index"
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
 def engine(folder: str) -> Engine:
-    """The engine of an index folder, one a server."""
-    return Engine(Index.open(folder))
+    """The engine of an index folder as it is now, one a server.
+
+    An index that has changed is opened anew; who still looks at the old one keeps it.
+    """
+    try:
+        written = (Path(folder) / MANIFEST).stat()
+        state = f"{written.st_mtime_ns} {written.st_size}"
+    except OSError:
+        state = ""  # Index.open says what is wrong
+    return opened(folder, state)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def opened(folder: str, state: str) -> Engine:
+    """The engine of one state of an index folder."""
+    return Engine(Index.open(folder), state)

@@ -1,16 +1,23 @@
 """The dashboard: its pages and what they share."""
 
+import logging
 import os
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 from PIL import Image
+from streamlit.navigation.page import StreamlitPage
 
-from dff.app.engine import Engine, engine, index_folder
+from dff.app.collections import chosen
+from dff.app.engine import Engine, engine
+from dff.app.limits import limits
 from dff.index import IndexProblem
 from dff.marks import badge
 from dff.threads import prepare
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
@@ -20,19 +27,25 @@ def main() -> None:
     st.set_page_config("DFF", page_icon=Image.fromarray(badge(1, 0, 64)), layout="wide")
     # Streamlit leaves six rem above a wide page; there is nothing to put there.
     st.html("<style>.stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem}</style>")
-    folder = index_folder()
+    collection = chosen()
     try:
-        shared = engine(str(folder))
+        shared = engine(str(collection.folder))
     except IndexProblem as problem:
-        _no_index(folder, problem)
+        _no_index(collection.folder, problem)
         return
     st.navigation(
         {
-            "": [st.Page(_explore(shared), title="Explore", url_path="explore", default=True)],
+            "": [
+                _page(shared, "explore", "Explore", default=True),
+                _page(shared, "learn", "Learn"),
+                _page(shared, "photos", "My photos"),
+                # Opened from Explore, in a tab of its own.
+                _page(shared, "present", "Present", visibility="hidden"),
+            ],
             "Lab": [
-                st.Page(_factors, title="Factors", url_path="factors"),
-                st.Page(_compare(shared), title="Compare", url_path="compare"),
-                st.Page(_evaluate(shared), title="Evaluate", url_path="evaluate"),
+                _page(shared, "factors", "Factors"),
+                _page(shared, "compare", "Compare"),
+                _page(shared, "evaluate", "Evaluate"),
             ],
         },
         position="top",
@@ -40,41 +53,28 @@ def main() -> None:
     shared.start()
 
 
-def _explore(shared: Engine) -> Callable[[], None]:
-    def explore() -> None:
-        from dff.app.views import explore as view
+def _page(
+    shared: Engine,
+    name: str,
+    title: str,
+    *,
+    default: bool = False,
+    visibility: Literal["visible", "hidden"] = "visible",
+) -> StreamlitPage:
+    """A page of `dff.app.views`, imported when it is opened: the first view waits for no other."""
 
-        view.page(shared)
+    def run() -> None:
+        import_module(f"dff.app.views.{name}").page(shared)
 
-    return explore
-
-
-def _factors() -> None:
-    from dff.app.views import factors
-
-    factors.page()
-
-
-def _compare(shared: Engine) -> Callable[[], None]:
-    def compare() -> None:
-        from dff.app.views import compare as view
-
-        view.page(shared)
-
-    return compare
-
-
-def _evaluate(shared: Engine) -> Callable[[], None]:
-    def evaluate() -> None:
-        from dff.app.views import evaluate as view
-
-        view.page(shared)
-
-    return evaluate
+    return st.Page(run, title=title, url_path=name, default=default, visibility=visibility)
 
 
 def _no_index(folder: Path, problem: IndexProblem) -> None:
     st.title("No collection yet")
+    if not limits().changes:
+        st.write("The collection of this server cannot be opened. Its log says why.")
+        log.error("%s: %s", folder, problem)
+        return
     st.write(
         "The dashboard shows an index: the parts of every photo of a collection. Build one from a "
         "folder of your photos, then start the dashboard on it:"

@@ -218,7 +218,11 @@ class Microscope:
         return settings.size if backbone.name == settings.backbone else backbone.size
 
 
+def microscope(engine: Engine) -> Microscope:
+    """The microscope of an engine's index, one a server."""
+    return _microscope(engine, str(engine.index.folder), engine.state)
+
+
 @st.cache_resource(max_entries=4, show_spinner=False)
-def microscope(_engine: Engine, folder: str) -> Microscope:
-    """The microscope of an index folder, one a server."""
+def _microscope(_engine: Engine, folder: str, state: str) -> Microscope:
     return Microscope(_engine)

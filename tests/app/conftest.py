@@ -10,7 +10,7 @@ import pytest
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
-from dff.app.engine import engine
+from dff.app.engine import opened
 
 SCRIPT = Path(__file__).parents[2] / "streamlit_app.py"
 
@@ -96,9 +96,9 @@ def visit() -> Callable[..., Dashboard]:
 def passes(counting, monkeypatch):
     """A server just started, whose network counts its passes in `passes.passes`."""
     monkeypatch.setattr("dff.index.search.load_backbone", lambda *_: counting)
-    engine.clear()
+    opened.clear()
     yield counting
-    engine.clear()
+    opened.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dff.app import compare_data
-from dff.app.engine import engine
+from dff.app.engine import opened
 from dff.index import Index
 from dff.index.build import build
 
@@ -132,14 +132,14 @@ def test_results_do_not_wait_for_the_network(open_page, monkeypatch):
         raise ValueError("no weights on this machine")
 
     monkeypatch.setattr("dff.index.search.load_backbone", fails)
-    engine.clear()
+    opened.clear()
     try:
         at = open_page()
         assert titles(at) == TITLES and not at.error
         assert any("no weights on this machine" in info.value.replace("\\", "") for info in at.info)
         assert "The 4 parts, numbered" in said(at)  # those are stored
     finally:
-        engine.clear()
+        opened.clear()
 
 
 def test_nothing_is_ranked_again_when_only_the_result_changes(open_page, index, calls):

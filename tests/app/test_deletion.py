@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from dff.app import deletion_data, deletion_markup
 from dff.app.deletion_data import HiddenOnFactors, HiddenPart, Place
-from dff.app.engine import Engine, Source, engine
+from dff.app.engine import Engine, Source, opened
 from dff.app.factors_data import PartFacts
 from dff.deletion import heats_on_picture, hidden, own_pixels
 
@@ -160,7 +160,11 @@ source = Source.of_row(shared.index, 0)
 query = shared.query(source, 4, None)
 result_test(shared, source, query, 1, {0: "my own"})
 """
-FACTORS = "from dff.app.views import factors\nfactors.page()"
+FACTORS = (
+    "from dff.app.engine import engine, index_folder\n"
+    "from dff.app.views import factors\n"
+    "factors.page(engine(str(index_folder())))"
+)
 
 
 @pytest.fixture
@@ -196,7 +200,7 @@ def test_a_result_is_tested_part_by_part(open_page):
 
 
 def test_without_the_photo_the_page_says_why(open_page, monkeypatch):
-    engine.clear()  # which keeps what it has computed
+    opened.clear()  # which keeps what it has computed
     monkeypatch.setattr("dff.index.Index.photo_path", lambda self, row: None)
     at = open_page(RESULT)
     assert len(at.error) == 1 and "pixels are needed" in at.error[0].value

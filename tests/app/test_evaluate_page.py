@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dff.app import evaluate_data
-from dff.app.engine import engine
+from dff.app.engine import opened
 from dff.descriptors import about
 from dff.evaluation.stored import measure, questions
 from dff.index import Index, IndexProblem
@@ -127,13 +127,13 @@ def test_more_queries_come_on_request_and_another_choice_starts_again(open_page)
 
 
 def test_nothing_is_measured_twice(open_page, calls):
-    engine.clear()
+    opened.clear()
     made = calls("dff.app.views.evaluate.measure")
     at = open_page()
     checked(at.selectbox(key="only").set_value("round").run())
     open_page()
     assert len(made) == 1
-    engine.clear()
+    opened.clear()
 
 
 def test_the_sample_index_has_categories_and_places(open_page):
@@ -169,13 +169,13 @@ def test_a_damaged_index_is_said_and_reports_still_open(open_page, monkeypatch):
     def damaged(*_):
         raise IndexProblem("vectors.npy cannot be read")
 
-    engine.clear()
+    opened.clear()
     monkeypatch.setattr("dff.app.views.evaluate.measure", damaged)
     at = open_page()
     assert "cannot be read" in at.error[0].value
     upload(at, json.dumps(REPORT).encode())
     assert len(at.dataframe) == 2
-    engine.clear()
+    opened.clear()
 
 
 # --- reports ---------------------------------------------------------------------------

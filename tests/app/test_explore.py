@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dff.app.engine import Engine, engine
+from dff.app.engine import Engine, opened
 from dff.app.state import valid_box, valid_weights
 from dff.app.stories import load
 from dff.index import Index
@@ -284,14 +284,16 @@ def test_nonsense_from_the_browser_changes_nothing(visit, event, value):
     assert dashboard.stage == before
 
 
-def test_parts_are_renamed_for_this_query_only(visit):
+def test_a_part_keeps_the_name_it_is_given(visit):
     dashboard = visit()
     own = dashboard.stage["parts"][3]
     dashboard.send("rename", {"part": 3, "name": "  the <b>hills</b>  "})
     part = dashboard.stage["parts"][3]
     assert (part["name"], part["renamed"]) == ("the <b>hills</b>", True)
+    assert part["confidence"] is None  # it is the very part that was named
     dashboard.send("use_as_query", dashboard.stage["cards"][0]["row"])
-    assert not any(part["renamed"] for part in dashboard.stage["parts"])
+    assert dashboard.query != FIRST
+    assert visit().stage["parts"][3]["name"] == "the <b>hills</b>"
     dashboard.at.selectbox(key="picture").set_value(FIRST).run()
     assert dashboard.stage["parts"][3]["name"] == "the <b>hills</b>"
     dashboard.send("rename", {"part": 3, "name": "y" * 500})
@@ -478,7 +480,7 @@ def test_two_visitors_with_different_pictures_never_mix(visit, passes, monkeypat
     assert alone[0] != alone[1]
     with at_once(monkeypatch):
         for _ in range(3):
-            engine.clear()  # nothing is in the caches: both compute
+            opened.clear()  # nothing is in the caches: both compute
             together = in_two_threads(lambda number: tour(asked[number]))
             assert together == alone
 

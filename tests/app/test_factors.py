@@ -12,7 +12,11 @@ from dff.app.microscope import Recipe
 from dff.backbones import WeightsUnavailable, load_backbone
 from dff.index import Index
 
-SCRIPT = "from dff.app.views import factors\nfactors.page()"
+SCRIPT = (
+    "from dff.app.engine import engine, index_folder\n"
+    "from dff.app.views import factors\n"
+    "factors.page(engine(str(index_folder())))"
+)
 
 
 @pytest.fixture
@@ -171,7 +175,7 @@ def test_it_opens_on_the_parts_of_explore(open_page, index_folder, k):
     assert "layer" not in at.query_params
     shared = engine(str(index_folder))
     source = Source.of_row(index, row)
-    lab = microscope.microscope(shared, str(index_folder))
+    lab = microscope.microscope(shared)
     slide = lab.slide(source, "efficientnet_lite0", "block6+last")
     parts = shared.query(source, k, None).parts
     own = lab.factors(slide, k, Recipe())

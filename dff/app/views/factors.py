@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dff.app import markup
 from dff.app.controls import choose_picture, k_slider
 from dff.app.deletion_panel import factors_test
-from dff.app.engine import Source, engine, index_folder
+from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
@@ -33,11 +33,9 @@ SHARED, OWN = "Shared scale", "Own scale"
 SOLVERS = ("hals", "mu", "kl")
 
 
-def page() -> None:
+def page(shared: Engine) -> None:
     """Draw the page."""
-    folder = str(index_folder())
-    shared = engine(folder)
-    lab = microscope(shared, folder)
+    lab = microscope(shared)
     current = session()
     st.html(markup.STYLE)
     # Later runs have the last picture on the screen; a skeleton would push it down.
