@@ -3,7 +3,8 @@
 One region a class: the class activation map (Zhou et al., CVPR 2016), rectified and divided by its
 maximum, weighs the positions of a sum, CroW's weights the channels. The classes are the most
 probable ones of the picture itself, so that a picture is described before any query is known, which
-the authors call offline. Online they take the query's classes for all pictures: see `cam_shared`.
+the authors call offline. Online they take the query's classes for all pictures, which no index can
+keep: `dff.evaluation.online` measures it.
 
 Departures from the paper: the activations that are pooled are those the maps are made of, where
 the authors pool a layer further down; 8 classes, where they have up to 64.
@@ -32,8 +33,12 @@ def regions(view: View) -> Regions:
     vectors (r, channels), uniform weights, the scaled maps as heatmaps. A class for which nothing
     in the picture speaks has an empty region. Raises ValueError for a view without a classifier.
     """
-    odds = class_probabilities(view)
-    return regions_of(view, top_classes(odds, min(CLASSES, len(odds))))
+    return regions_of(view, likeliest(class_probabilities(view)))
+
+
+def likeliest(odds: np.ndarray) -> list[int]:
+    """The 8 classes (or all, if there are fewer) with the largest of (classes,) odds, in order."""
+    return top_classes(odds, min(CLASSES, len(odds)))
 
 
 def regions_of(view: View, classes: Sequence[int]) -> Regions:

@@ -1,10 +1,10 @@
 """CAM-weighted features (Jimenez, Alvarez & Giró-i-Nieto, BMVC 2017) of the same classes in all
 pictures.
 
-As in `cam`, but region i of every picture is one class. `learn` chooses the most probable ones over
-what it is given: of the query alone, they are the authors' online aggregation, which describes the
-whole collection anew for every query; of a collection they are one list for good, which is not in
-the paper. The departures are those of `cam`.
+As in `cam`, but region i of every picture is one class: one of those that are most probable over a
+collection. Such a list for good is not in the paper. Its authors take the picture's own classes
+(offline: `cam`) or those of each query (online: `dff.evaluation.online`). The other departures are
+those of `cam`.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,8 +13,7 @@ from functools import partial
 import numpy as np
 
 from dff.descriptors.base import Regions, View
-from dff.descriptors.cam import CLASSES, class_probabilities, regions_of
-from dff.saliency import top_classes
+from dff.descriptors.cam import class_probabilities, likeliest, regions_of
 
 TITLE = "CAM-weighted, shared classes"
 SAYS = "Responses added up where the network sees one of eight classes, the same for all pictures."
@@ -35,4 +34,4 @@ def learn(views: Iterable[View]) -> Callable[[View], Regions]:
         total = odds if total is None else total + odds
     if total is None:
         raise ValueError("views: expected at least one picture to learn the classes from, got none")
-    return partial(regions_of, classes=top_classes(total, min(CLASSES, len(total))))
+    return partial(regions_of, classes=likeliest(total))

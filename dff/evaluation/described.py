@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dff.backbones import Backbone
 from dff.descriptors import (
@@ -15,7 +16,7 @@ from dff.descriptors import (
     learned,
     needs_classifier,
 )
-from dff.evaluation.datasets.base import Dataset
+from dff.evaluation.datasets.base import Ask, Dataset
 from dff.evaluation.features import Features, within
 from dff.geometry import Box
 from dff.images import ImageError
@@ -46,6 +47,11 @@ class Setup:
         base = self.features
         pixels = [round(base.size * scale) for scale in self.scales]
         return [Features(base.backbone, base.folder, size) for size in pixels]
+
+    def views(self, path: Path, box: Box | None = None) -> list[View]:
+        """A picture, or the crop of a box inside it, at each of the scales."""
+        seen = [features.see(path, box).activations for features in self.sizes()]
+        return [self.backbone.view(activations, self.k) for activations in seen]
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +160,7 @@ def describe_all(
         factorized = time.perf_counter() - start
         for name, regions in functions.items():
             start = time.perf_counter()
-            found[name].pictures[row] = _regions(regions, views)
+            found[name].pictures[row] = kept_regions(regions, views)
             spent[name] += seen + time.perf_counter() - start
             spent[name] += factorized if uses_parts(name) else 0
         tell("descriptors", done, len(readable))
@@ -162,24 +168,23 @@ def describe_all(
         there = set(readable)
         for place, ask in enumerate(dataset.queries):
             if ask.box is not None and ask.image in there:
-                views = _cropped(setup, dataset, ask.image, ask.box)
+                views = views_of_query(dataset, setup, ask, crop=True)
                 for name, regions in functions.items():
-                    found[name].asked[place] = _regions(regions, views)
+                    found[name].asked[place] = kept_regions(regions, views)
             tell("cropped queries", place + 1, len(dataset.queries))
     count = max(1, len(readable))
     return [replace(one, seconds=spent[name] / count) for name, one in found.items()]
 
 
-def _cropped(setup: Setup, dataset: Dataset, row: int, box: Box) -> list[View]:
-    path = dataset.images[row].path
-    inside = within(box, setup.features.see(path).size)
-    return [
-        setup.backbone.view(features.see(path, inside).activations, setup.k)
-        for features in setup.sizes()
-    ]
+def views_of_query(dataset: Dataset, setup: Setup, ask: Ask, *, crop: bool) -> list[View]:
+    """What is seen of a query at each scale: its picture, or the crop of its box if it has one."""
+    path = dataset.images[ask.image].path
+    if not crop or ask.box is None:
+        return setup.views(path)
+    return setup.views(path, within(ask.box, setup.features.see(path).size))
 
 
-def _regions(regions: Callable[[View], Regions], views: Sequence[View]) -> Regions:
+def kept_regions(regions: Callable[[View], Regions], views: Sequence[View]) -> Regions:
     """Of one picture at every scale, as an index would keep them; where they are is not needed."""
     sizes = [regions(view).stored() for view in views]
     return across_scales([replace(one, heatmaps=None) for one in sizes])

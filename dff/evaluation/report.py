@@ -1,12 +1,11 @@
 """An evaluation as one page that needs nothing else: tables, every query, and what went wrong."""
 
-import base64
 import functools
 import html
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +14,22 @@ from dff.evaluation.datasets.base import Sample
 from dff.evaluation.retrieval import WATCHED, Answer, Row
 from dff.evaluation.runner import Evaluation
 from dff.evaluation.table import name_of, networks_of, retrieval_table, tenth, verdict
+from dff.export.page import data_uri, page, table, words
 from dff.images import ImageError, read_image, thumbnail
 
 SHOWN, RESULTS, FAILURES, SIDE = 6, 5, 12, 160
-WORD = ' class="word"'
 # Blue and vermilion after Okabe & Ito, dark enough for text; words and dashes say the same.
 _STYLE = """
 :root { color-scheme: light dark; --right: #0072b2; --wrong: #b34700; --shade: #0072b222; }
 @media (prefers-color-scheme: dark) {
   :root { --right: #56b4e9; --wrong: #ff9a4d; --shade: #56b4e933; }
 }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 1rem auto;
-  padding: 0 1rem; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-p, li { max-width: 60rem; }
-table { border-collapse: collapse; white-space: nowrap; font-size: .85rem; }
-th, td { padding: .25rem .4rem; text-align: right; border-bottom: 1px solid #8886; }
-.word { text-align: left; }
 tr.default { background: var(--shade); }
 tr.best, .default { font-weight: 700; }
 svg { display: block; width: 100%; height: 9rem; border: 1px solid #8886; }
 .results { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
-figure { margin: 0; width: 8.5rem; }
-figcaption { font-size: .85rem; }
-img { box-sizing: border-box; max-width: 100%; border: 4px solid #8886; }
+figure { width: 8.5rem; }
+img { border: 4px solid #8886; }
 .right img { border-color: var(--right); } .right b { color: var(--right); }
 .wrong img { border-color: var(--wrong); border-style: dashed; } .wrong b { color: var(--wrong); }
 """
@@ -72,13 +63,13 @@ def write_report(found: Evaluation, folder: Path) -> Path:
     content = _page(found, document)
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "report.json", text + "\n")
-    page = folder / "report.html"
-    _replace(page, content)
-    return page
+    path = folder / "report.html"
+    _replace(path, content)
+    return path
 
 
 def _page(found: Evaluation, document: dict[str, Any]) -> str:
-    title = html.escape(f"How well pictures are found: {document['dataset']}")
+    title = f"How well pictures are found: {document['dataset']}"
     crop = "queries are cropped to their box" if found.crop else "queries are not cropped"
     settings = (
         f"{document['queries']} queries, {document['images']} pictures; {crop}. "
@@ -88,12 +79,7 @@ def _page(found: Evaluation, document: dict[str, Any]) -> str:
     # A picture is often shown more than once, and decoding is what takes the time.
     picture = functools.cache(_picture)
     chosen = next((row for row in found.rows if row.default), next(iter(found.rows), None))
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>"
+    body = (
         f"<p>{html.escape(settings)}</p>"
         + (f"<details><summary>Notes</summary><ul>{notes}</ul></details>" if notes else "")
         + _finding(found)
@@ -101,13 +87,14 @@ def _page(found: Evaluation, document: dict[str, Any]) -> str:
         + threshold_section(found.curves)
         + (_queries(found, chosen, picture) if chosen is not None and chosen.answers else "")
     )
+    return page(title, _STYLE, body)
 
 
 def _finding(found: Evaluation) -> str:
     """The retrieval table, best first, and what it comes to."""
     head, lines = retrieval_table(found)
-    table = _table(head, ((line.kinds, line.cells) for line in lines))
-    return f"<h2>Finding</h2>{_words(_FINDING)}<p>{html.escape(verdict(found))}</p>{table}"
+    told = table(head, ((line.kinds, line.cells) for line in lines))
+    return f"<h2>Finding</h2>{words(_FINDING)}<p>{html.escape(verdict(found))}</p>{told}"
 
 
 def _locating(rows: Sequence[dict[str, Any]]) -> str:
@@ -121,7 +108,7 @@ def _locating(rows: Sequence[dict[str, Any]]) -> str:
         cells = [row["method"], mask, f"{row['box_iou']:.3f}", tenth(row["corloc"]), spent]
         lines.append((mark, [*cells, "".join(mark)]))
     head = ("method", "mask IoU", "box IoU", "CorLoc", "ms", "")
-    return f"<h2>Locating</h2>{_words(_LOCATING)}{_table(head, lines)}"
+    return f"<h2>Locating</h2>{words(_LOCATING)}{table(head, lines)}"
 
 
 def _queries(found: Evaluation, row: Row, picture: Picture) -> str:
@@ -135,7 +122,7 @@ def _queries(found: Evaluation, row: Row, picture: Picture) -> str:
         right.setdefault(ask.image, set()).update(positives)
     kind = html.escape(name_of(row.settings))
     images = found.dataset.images
-    table = _table(
+    every = table(
         ("query", "AP"),
         (((), (images[a.query].name, tenth(100 * a.precision))) for a in ordered),
     )
@@ -145,7 +132,7 @@ def _queries(found: Evaluation, row: Row, picture: Picture) -> str:
     ]
     return (
         f"<h2>Every query of {kind}</h2>{_chart([100 * a.precision for a in ordered])}"
-        f"<details><summary>The AP of each query</summary>{table}</details>"
+        f"<details><summary>The AP of each query</summary>{every}</details>"
         f"<h2>The worst queries</h2>{shown[0]}"
         + (f"<h2>The best queries</h2>{shown[1]}" if best else "")
         + _failures(images, ordered, right, picture)
@@ -212,36 +199,7 @@ def _picture(sample: Sample) -> str:
         jpeg = thumbnail(read_image(sample.path), SIDE)
     except (ImageError, OSError):
         return ""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _words(explained: Sequence[tuple[str, str]]) -> str:
-    lines = (f"<li><b>{word}</b>: {html.escape(meaning)}</li>" for word, meaning in explained)
-    return f"<ul>{''.join(lines)}</ul>"
-
-
-def _table(head: Sequence[str], rows: Iterable[tuple[Sequence[str], Sequence[object]]]) -> str:
-    """rows: (classes, cells). Numbers stand to the right, words to the left."""
-    lines = [(classes, [str(cell) for cell in cells]) for classes, cells in rows]
-    kinds = [
-        ""
-        if any(column) and all(not cell or cell[0] in "+-0123456789" for cell in column)
-        else WORD
-        for column in zip(*(cells for _, cells in lines), strict=True)
-    ] or [""] * len(head)
-    top = "".join(
-        f'<th scope="col"{kind}>{html.escape(cell)}</th>'
-        for kind, cell in zip(kinds, head, strict=True)
-    )
-    body = "".join(
-        f'<tr class="{" ".join(classes)}">'
-        + "".join(
-            f"<td{kind}>{html.escape(cell)}</td>" for kind, cell in zip(kinds, cells, strict=True)
-        )
-        + "</tr>"
-        for classes, cells in lines
-    )
-    return f'<div class="wide"><table><tr>{top}</tr>{body}</table></div>'
+    return data_uri(jpeg)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -1,13 +1,14 @@
 """Every descriptor on equal terms: each whitening, matching and second ranking, one row each."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dff.descriptors import DEFAULT_DESCRIPTOR, MATCHINGS, Regions, describe, matching_of
 from dff.evaluation.datasets.base import Ask, Dataset
 from dff.evaluation.described import Described, Tell, depends_on_k
+from dff.evaluation.online import OF, ONLINE, aggregate_online
 from dff.evaluation.protocols import (
     AVERAGE_PRECISION,
     Relevance,
@@ -39,8 +40,8 @@ class Settings:
     """All in which the rows of a table can differ.
 
     k: None for descriptors that do not depend on it. scales: factors of size. whitening_on:
-    "itself", another dataset, or None without whitening. rerank: of `dff.reranker`, None
-    for the plain ranking.
+    "itself", another dataset, or None without whitening. matching: of `MATCHINGS`, or "online"
+    (`dff.evaluation.online`). rerank: of `dff.reranker`, None for the plain ranking.
     """
 
     descriptor: str
@@ -87,7 +88,7 @@ def rows_of(
     tell: Tell,
 ) -> Iterator[Row]:
     """The table's rows of one descriptor: each whitening, each matching; and at the default
-    whitening, as one vector, each second ranking.
+    whitening, as one vector, each second ranking. `cam` has rows aggregated online beside.
 
     elsewhere: whitenings that were fitted on another dataset. usual: whether the pictures are seen
     as by a user who chooses nothing. A task that no query could be asked has no mean. Raises
@@ -100,8 +101,13 @@ def rows_of(
     vectors = np.concatenate([regions.vectors for regions in own.values()])
     matchings = MATCHINGS if len(vectors) > len(own) else MATCHINGS[:1]
     whitenings = [*own_whitenings(vectors, len(own)), *elsewhere]
+    online = None
+    if described.name == OF:
+        online = aggregate_online(
+            dataset, described, list(own), [fitted.whitening for fitted in whitenings], tell
+        )
     done, total = 0, len(whitenings) * len(matchings) + len(reranks)
-    for fitted in whitenings:
+    for number, fitted in enumerate(whitenings):
         searched = _Searched(dataset, own, vectors, fitted.whitening)
         ways: list[tuple[str, str | None]] = [(matching, None) for matching in matchings]
         ways += [("vector", name) for name in reranks if fitted.default]
@@ -115,6 +121,11 @@ def rows_of(
             yield _row(dataset, described, searched, ranking, settings, default)
             done += 1
             tell(f"{described.name}, {len(own)} pictures", done, total)
+        if online is not None:
+            scores = dict(zip(dataset.queries, online.scores[number], strict=True))
+            settings = _settings(described, fitted, ONLINE, None)
+            row = _row(dataset, described, searched, searched.by_scores(scores), settings, False)
+            yield replace(row, bytes=online.bytes)
 
 
 class _Searched:
@@ -159,6 +170,10 @@ class _Searched:
             return np.asarray(self.rows[rank(matched.sum(axis=1))])
 
         return by_vector if matching == "vector" else by_regions
+
+    def by_scores(self, scores: Mapping[Ask, np.ndarray]) -> Ranking:
+        """By a query's scores of all pictures, which are known already."""
+        return lambda ask, query: np.asarray(self.rows[rank(scores[ask])])
 
     def reranking(self, name: str) -> Ranking:
         """By a second ranking of vectors."""
