@@ -82,7 +82,7 @@ def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
     least squares, and their heatmaps summed accordingly.
     """
     pictures = [query, *targets]
-    stacked = np.concatenate([_weighted_basis(parts) for parts in pictures])
+    stacked = np.concatenate([weighted_basis(parts) for parts in pictures])
     start = nmf.project(stacked, query.basis)
     solution = nmf.solve(
         stacked,
@@ -294,7 +294,8 @@ def _described(activations: Sequence[np.ndarray], heatmaps: Sequence[np.ndarray]
     return unit
 
 
-def _weighted_basis(parts: Parts) -> np.ndarray:
+def weighted_basis(parts: Parts) -> np.ndarray:
+    """The basis (k, channels), each row as long as its heatmap is strong."""
     lengths = np.linalg.norm(parts.heatmaps.reshape(parts.k, -1), axis=1)
     weighted: np.ndarray = parts.basis * lengths[:, None].astype(np.float32)
     return weighted

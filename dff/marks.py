@@ -41,6 +41,18 @@ def colour_of(index: int) -> tuple[Colour, bool]:
     return (red, green, blue), index >= len(PALETTE)
 
 
+def hex_of(rgb: Colour) -> str:
+    """A colour as pages and Matplotlib write it: "#rrggbb"."""
+    red, green, blue = rgb
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def ink_on(rgb: Colour) -> Colour:
+    """Dark or white, whichever a number in a disc of this colour is read by."""
+    luminance = float(np.dot((np.array(rgb) / 255) ** 2.2, (0.2126, 0.7152, 0.0722)))
+    return INK if luminance > 0.3 else (255, 255, 255)
+
+
 def colour_map(name: str) -> np.ndarray:
     """A perceptually uniform colour map as a table: (256, 3) uint8."""
     if name not in ("magma", "viridis"):
@@ -69,8 +81,7 @@ def badge(number: int, colour: int, size: int) -> np.ndarray:
     if hatched:  # a second rim: stripes would make the number unreadable
         ring = (large * 0.17, large * 0.17, large * 0.83, large * 0.83)
         draw.ellipse(ring, outline="white", width=round(large * 0.04))
-    luminance = float(np.dot((np.array(rgb) / 255) ** 2.2, (0.2126, 0.7152, 0.0722)))
-    ink = INK if luminance > 0.3 else (255, 255, 255)
+    ink = ink_on(rgb)
     font = _font(large * (0.6 if number < 10 else 0.5) * (0.9 if hatched else 1))
     left, top, right, bottom = draw.textbbox((0, 0), str(number), font, stroke_width=large // 90)
     place = ((large - left - right) / 2, (large - top - bottom) / 2)

@@ -71,6 +71,17 @@ def pixels(text: str) -> int:
     return _whole(text, 32, 4096, "of pixels from 32 to 4096")
 
 
+def cosine(text: str) -> float:
+    """The type of --cosine."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0 up to 1, got {text!r}")
+    return value
+
+
 def seed(text: str) -> int:
     """The type of --seed."""
     return _whole(text, 0, 2**32 - 1, "from 0 to 4294967295")

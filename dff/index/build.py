@@ -3,17 +3,14 @@
 import io
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from PIL import Image
 
 from dff.backbones import Backbone
@@ -27,16 +24,8 @@ from dff.images import (
     thumbnail,
 )
 from dff.index.collection import decode_ahead, find_pictures, ids_of, read_facts, refuse_name
-from dff.index.format import (
-    MANIFEST,
-    VERSION,
-    IndexProblem,
-    Settings,
-    file_record,
-    list_files,
-    settings_facts,
-    write_json,
-)
+from dff.index.format import IndexProblem, Settings
+from dff.index.state import alone, manifest_of, replace
 from dff.index.store import Record, Shard, fit_whitening, write_generation, write_shard
 from dff.names import name_parts
 from dff.whitening import Whitening
@@ -133,17 +122,19 @@ def build(
             f"{', '.join(EXTENSIONS)}"
         )
     out.mkdir(parents=True, exist_ok=True)
-    with _alone(out):
-        (out / "building").mkdir(exist_ok=True)
-        work = _Work(photos, out, backbone, settings, paths, progress)
+    with alone(out):
+        work = Work(photos, out, backbone, settings, ids_of(paths), progress=progress)
         shard_folders, damaged = work.run()
         unreadable = sorted([*refused, *damaged])
         count = _finish(out, settings, photos, shard_folders, given, unreadable)
     return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
 
 
-class _Work:
-    """One run over all pictures, chunk by chunk, with a journal to go on from."""
+class Work:
+    """One run over pictures, chunk by chunk, with a journal to go on from.
+
+    ids: {path under `photos`: the picture's id}. prefix: what stands before the path in the index.
+    """
 
     def __init__(
         self,
@@ -151,14 +142,18 @@ class _Work:
         out: Path,
         backbone: Backbone,
         settings: Settings,
-        paths: list[str],
-        progress: Callable[[Progress], None] | None,
+        ids: Mapping[str, str],
+        *,
+        prefix: str = "",
+        progress: Callable[[Progress], None] | None = None,
     ) -> None:
         self.photos, self.out, self.backbone, self.settings = photos, out, backbone, settings
-        self.paths, self.progress = paths, progress
+        self.ids, self.prefix, self.progress = ids, prefix, progress
+        self.paths = list(ids)
         self.facts = read_facts(photos)
-        self.ids = ids_of(paths)
-        self.journal = out / "building" / f"{settings.fingerprint()}.jsonl"
+        name = "-".join([settings.fingerprint(), *Path(prefix).parts])
+        self.journal = out / "building" / f"{name}.jsonl"
+        self.journal.parent.mkdir(exist_ok=True)
         self.done = 0
         self.resumed = 0
         self.started = time.perf_counter()
@@ -221,7 +216,7 @@ class _Work:
         given = self.facts.get(path, {})
         facts = {
             "id": self.ids[path],
-            "path": path,
+            "path": self.prefix + path,
             "width": picture.shape[1],
             "height": picture.shape[0],
             "sha256": sha256,
@@ -310,29 +305,12 @@ def _finish(
         for name in settings.descriptors
     }
     generation = write_generation(shards, whitenings, out / "generations")
-    used = [*shard_folders, generation]
-    files = {
-        path.relative_to(out).as_posix(): file_record(path)
-        for folder in used
-        for path in list_files(folder)
-    }
     count = sum(len(shard.pictures) for shard in shards)
-    manifest = {
-        "format": VERSION,
-        "count": count,
-        "photos_root": relative,
-        **settings_facts(settings),
-        "generation": generation.name,
-        "shards": [folder.name for folder in shard_folders],
-        "unreadable": [list(u) for u in unreadable],
-        "whitening": {
-            name: {"power": w.power, "dimensions": w.dimensions, **w.provenance}
-            for name, w in whitenings.items()
-        },
-        "files": files,
-    }
-    write_json(out / MANIFEST, manifest)
-    _sweep(out, {folder.name for folder in used})
+    places = {"photos_root": relative}
+    manifest = manifest_of(
+        out, settings, shard_folders, generation, whitenings, count, unreadable, places, {}
+    )
+    replace(out, manifest)
     return count
 
 
@@ -343,27 +321,6 @@ def _meant_for(whitening: Whitening, settings: Settings) -> str:
         own = ", ".join(settings.descriptors)
         raise ValueError(f"whitening: expected one fitted for one of {own}, got one for {name}")
     return name
-
-
-def _sweep(out: Path, used: set[str]) -> None:
-    """Delete what the manifest no longer names. Readers that have it mapped keep it."""
-    for parent in ("shards", "generations"):
-        for folder in (out / parent).iterdir():
-            if folder.name not in used:
-                shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(out / "building", ignore_errors=True)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the builder's lock; the system frees it however the process ends."""
-    try:
-        with FileLock(out / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise IndexProblem(
-            f"another build is writing to {safe_name(str(out))}: wait for it or stop it"
-        ) from error
 
 
 def _read_journal(path: Path) -> dict[int, dict[str, Any]]:

@@ -26,8 +26,10 @@ from dff.index.format import (
     list_files,
     load_array,
     read_manifest,
+    read_places,
 )
 from dff.index.search import Index
+from dff.index.state import BEFORE, bytes_before, changes, read_change
 from dff.index.store import Shard
 from dff.whitening import Whitening
 
@@ -52,11 +54,7 @@ def verify(folder: str | os.PathLike[str]) -> list[str]:
         settings = Settings.of(manifest)
         shards = [check_relative(str(name)) for name in _strings(manifest, "shards")]
         generation = check_relative(str(manifest.get("generation")))
-        if not isinstance(manifest.get("photos_root"), str):
-            raise IndexProblem(
-                f"{MANIFEST}: expected photos_root to be a path, got "
-                f"{manifest.get('photos_root')!r}; {AGAIN}"
-            )
+        read_places(folder, manifest)
     except IndexProblem as problem:
         return [str(problem)]
     damaged = dict(_check_files(folder, manifest))
@@ -85,8 +83,9 @@ def info(
 
     Its settings (`dff.index.Settings`), and: count, photos_root (resolved), photos_missing,
     categories {name: pictures}, unreadable [[path, reason], ...], whitening {descriptor: power,
-    dimensions, provenance}, shards and bytes (of the files in use), and unfinished: how many
-    pictures an interrupted build has done, or null.
+    dimensions, provenance}, shards and bytes (of the files in use), changes (that can be undone)
+    and changes_bytes (that they take besides), and unfinished: how many pictures an interrupted
+    build has done, or null.
     """
     index = Index.open(folder, photos_root)
     manifest = index.manifest
@@ -103,6 +102,8 @@ def info(
         "whitening": manifest["whitening"],
         "shards": len(manifest["shards"]),
         "bytes": sum(int(record["bytes"]) for record in files.values()),
+        "changes": len(changes(index.folder)),
+        "changes_bytes": bytes_before(index.folder),
         "unfinished": _unfinished(index.folder),
     }
 
@@ -149,6 +150,12 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, 
     if not isinstance(files, dict):
         yield MANIFEST, f"{MANIFEST}: expected a table of files, got {files!r}; {AGAIN}"
         return
+    states: list[Path] = sorted((folder / BEFORE).glob("*"))
+    for path in states:  # what undo needs must be whole too
+        try:
+            files = {**read_change(path).manifest["files"], **files}
+        except IndexProblem as problem:
+            yield path.relative_to(folder).as_posix(), str(problem)
     for name, record in sorted(files.items()):
         try:
             check_relative(name)
@@ -167,7 +174,8 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, 
     unfinished = {f"shards/{e['shard']}/" for _, e in _journals(folder) if e["shard"]}
     for path in list_files(folder):
         name = path.relative_to(folder).as_posix()
-        known = name in files or name in (MANIFEST, ".lock") or name.startswith("building/")
+        known = name in files or path in states or name in (MANIFEST, ".lock")
+        known = known or name.startswith("building/")
         if not known and not name.startswith(tuple(unfinished)):
             yield name, f"{name} does not belong to the index; delete it"
 

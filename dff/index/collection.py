@@ -70,17 +70,21 @@ def refuse_name(path: str) -> str | None:
 def ids_of(paths: Sequence[str]) -> dict[str, str]:
     """A short id for each path: its file name in lower case, with a piece of the path's hash
     where several files share it."""
-    slugs = {path: _slug(Path(path).stem) for path in paths}
+    slugs = {path: slug(Path(path).stem) for path in paths}
     shared = Counter(slugs.values())
     return {
-        path: slug
-        if shared[slug] == 1
-        else f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
-        for path, slug in slugs.items()
+        path: short if shared[short] == 1 else longer_id(short, path)
+        for path, short in slugs.items()
     }
 
 
-def _slug(text: str) -> str:
+def longer_id(short: str, path: str) -> str:
+    """An id that is taken, with a piece of the path's hash."""
+    return f"{short}-{hashlib.sha256(path.encode()).hexdigest()[:10]}"
+
+
+def slug(text: str) -> str:
+    """A text as a short name of lower-case letters, digits and underlines."""
     return re.sub(r"[^\w]+", "_", text.lower()).strip("_")[:60] or "picture"
 
 

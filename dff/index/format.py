@@ -141,6 +141,27 @@ def check_relative(path: str) -> str:
     return path
 
 
+def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
+    """{how a picture's path begins: the folder it is in}. "" is photos_root, which takes the rest.
+
+    Folders that were added to an index later have a name in `added_roots`, and "NAME/" stands
+    before the paths of their pictures. Raises IndexProblem for other JSON.
+    """
+    root, added = manifest.get("photos_root"), manifest.get("added_roots", {})
+    if not isinstance(root, str):
+        raise IndexProblem(
+            f"{MANIFEST}: expected photos_root to be a path, got {root!r}; build the index again"
+        )
+    places = {"": folder / root}
+    if not isinstance(added, dict):
+        raise IndexProblem(f"{MANIFEST}: expected added_roots to be a table, got {added!r}")
+    for name, path in added.items():
+        if not isinstance(path, str) or len(PurePosixPath(check_relative(name)).parts) != 1:
+            raise IndexProblem(f"{MANIFEST}: the entry {name!r} of added_roots is not valid")
+        places[f"{name}/"] = folder / path
+    return places
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a file whole or not at all."""
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -31,9 +31,11 @@ from dff.index.format import (
     Settings,
     check_relative,
     read_manifest,
+    read_places,
 )
 from dff.index.generation import Generation
 from dff.index.query import Match, Query, Seen, read_source
+from dff.index.several import Asked
 from dff.index.store import Shard
 from dff.localization import (
     FLOOR,
@@ -54,22 +56,26 @@ BOX_SIZE = 320
 
 
 class Index:
-    """An index on disk. Open it with `Index.open`; rows count its pictures from 0."""
+    """An index on disk. Open it with `Index.open`; rows count its pictures from 0.
 
-    def __init__(self, folder: Path, manifest: dict[str, Any], photos_root: Path) -> None:
+    shards: as they are stored. places: where photos are, as `read_places` gives them.
+    """
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], places: dict[str, Path]) -> None:
         self.folder = folder
         self.manifest = manifest
-        self.photos_root = photos_root
+        self.photos_root = places[""]
+        self.places = places
         self.settings = Settings.of(manifest)
         names = manifest.get("shards")
         if not isinstance(names, list) or not names:
             raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
-        self._shards = [
+        self.shards = [
             Shard(folder / "shards" / check_relative(str(name)), self.settings) for name in names
         ]
-        self._starts = np.cumsum([0, *(len(shard.pictures) for shard in self._shards)])
+        self._starts = np.cumsum([0, *(len(shard.pictures) for shard in self.shards)])
         self.pictures: tuple[Picture, ...] = tuple(
-            picture for shard in self._shards for picture in shard.pictures
+            picture for shard in self.shards for picture in shard.pictures
         )
         if len(self.pictures) != manifest.get("count"):
             raise IndexProblem(
@@ -77,7 +83,7 @@ class Index:
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
         name = check_relative(str(manifest.get("generation")))
-        self._generation = Generation(folder / "generations" / name, self._shards)
+        self._generation = Generation(folder / "generations" / name, self.shards)
         self._backbone: Backbone | None = None
         self._loading = threading.Lock()
 
@@ -88,8 +94,8 @@ class Index:
         """Open an index folder. photos_root: where its photos are now, if they have moved."""
         path = Path(folder)
         manifest = read_manifest(path)
-        root = Path(photos_root) if photos_root is not None else path / manifest["photos_root"]
-        return cls(path, manifest, root)
+        places = read_places(path, manifest)
+        return cls(path, manifest, places if photos_root is None else {"": Path(photos_root)})
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -110,6 +116,10 @@ class Index:
             for digest in {picture.sha256, picture.pixels_sha256}:
                 found.setdefault(digest, []).append(row)
         return found
+
+    def rows_of_file(self, sha256: str) -> list[int]:
+        """The rows whose file, or whose pixels, have this hash."""
+        return self._rows_by_hash.get(sha256, [])
 
     def row(self, id: str) -> int:
         """The row of a picture; ValueError for an unknown id."""
@@ -137,9 +147,11 @@ class Index:
 
     def photo_path(self, row: int) -> Path | None:
         """The photo's file if it is there, and lies in the photos' folder."""
-        path = (self.photos_root / self.pictures[row].path).resolve()
-        inside = path.is_relative_to(self.photos_root.resolve())
-        return path if inside and path.is_file() else None
+        name = self.pictures[row].path
+        begin = max((b for b in self.places if name.startswith(b)), key=len)
+        root = self.places[begin].resolve()
+        path = (root / name[len(begin) :]).resolve()
+        return path if path.is_relative_to(root) and path.is_file() else None
 
     def picture(self, row: int) -> np.ndarray:
         """The photo, (height, width, 3) uint8; ValueError where it is missing."""
@@ -296,13 +308,18 @@ class Index:
         weights: Sequence[float] | np.ndarray | None = None,
         include_self: bool = False,
         rerank: str | None = None,
+        also: Sequence[Query] = (),
+        less: Sequence[Query] = (),
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
         query: anything `query` takes, or what it returned. descriptor, matching ("vector",
         "regions" or "mutual"): by default the index's own, and that descriptor's own. weights: one
         number in 0..2 a query region; each scales its row of every contribution table and nothing
-        else. The query's own picture is left out unless `include_self`. rerank: one of
+        else. The query's own picture is left out unless `include_self`. also, less: further
+        pictures that results are to be like or unlike (`dff.index.several`); tables and weights
+        then have the rows of all of them, one picture after the other, the query first; with
+        `include_self` each of them is marked. rerank: one of
         `dff.reranker.RERANKINGS`, a second ranking of the pictures as one vector each; its scores
         have no split, so weights are refused.
         """
@@ -311,17 +328,19 @@ class Index:
         if not isinstance(query, Query):
             query = self.query(query, box=box, k=k, descriptor=descriptor, matching=matching)
         if rerank is not None:
-            if weights is not None:
+            if weights is not None or also or less:
                 raise ValueError(
-                    f"weights: expected none with rerank={rerank!r}, whose scores have no split"
+                    "weights, also, less: expected none with "
+                    f"rerank={rerank!r}, whose scores have no split"
                 )
             return self._ranked_again(query, rerank, top, include_self)
-        rows = self.row_scores(query)
+        asked = Asked.of((query, *also), less)
+        rows = asked.row_scores(self)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
         order = np.argsort(-scores, kind="stable")
-        if not include_self and query.same:
-            order = order[~np.isin(order, list(query.same))]
+        if not include_self and asked.same:
+            order = order[~np.isin(order, list(asked.same))]
         return [
             self._match(
                 rank,
@@ -329,8 +348,9 @@ class Index:
                 query,
                 float(scores[row]),
                 explain.percentile(scores, float(scores[row])),
-                self.contributions(query, int(row)) * weights[:, None],
-                weights,
+                asked.contributions(self, int(row)) * weights[:, None],
+                weights[: asked.counts[0]],
+                asked.same,
             )
             for rank, row in enumerate(order[:top], start=1)
         ]
@@ -350,6 +370,7 @@ class Index:
                 100.0 * (len(rows) - place - 1) / len(rows),
                 None,
                 None,
+                query.same,
             )
             for place in range(min(top, scored))
         ]
@@ -420,6 +441,7 @@ class Index:
         percentile: float,
         contributions: np.ndarray | None,
         weights: np.ndarray | None,
+        same: frozenset[int],
     ) -> Match:
         picture = self.pictures[row]
         return Match(
@@ -431,7 +453,7 @@ class Index:
             percentile=percentile,
             contributions=contributions,
             box=self.found_in(query, row, weights).box,
-            is_query=row in query.same,
+            is_query=row in same,
             index=self,
         )
 
@@ -442,7 +464,7 @@ class Index:
         if not 0 <= row < len(self):
             raise ValueError(f"row: expected 0 to {len(self) - 1}, got {row}")
         shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._shards[shard], row - int(self._starts[shard])
+        return self.shards[shard], row - int(self._starts[shard])
 
 
 def _check_matching(matching: str | None, descriptor: str) -> str:

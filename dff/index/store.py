@@ -1,9 +1,10 @@
 """Shards and generations: pictures in memory <-> arrays on disk (layout in `dff.index.format`)."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +27,8 @@ DIMENSIONS = 512  # 128 do as well fitted on the collection itself, and lose 2 t
 # Each mapped array keeps a file open, and some systems allow a process 256 of them.
 MOST_MAPPED = 128
 MOST_VECTORS = 50_000  # a whitening sees at most this many, evenly drawn
+
+Whitened = tuple[np.ndarray, np.ndarray]  # a picture's vector (dimensions,) and regions (r, same)
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,9 +269,16 @@ def fit_whitening(
 
 
 def write_generation(
-    shards: Sequence[Shard], whitenings: dict[str, Whitening], parent: Path
+    shards: Sequence[Shard],
+    whitenings: Mapping[str, Whitening],
+    parent: Path,
+    known: Callable[[str], Iterable[Whitened]] = lambda descriptor: (),
 ) -> Path:
-    """Whiten every descriptor of every picture; the new generation's folder."""
+    """Whiten every descriptor of every picture; the new generation's folder.
+
+    known: of a descriptor, what an earlier generation with the same whitening holds of the first
+    pictures; these are not whitened again.
+    """
     with new_folder(parent) as folder:
         for descriptor, whitening in whitenings.items():
             whitening.save(folder / descriptor)
@@ -279,16 +289,28 @@ def write_generation(
                 total = sum(len(own) for own in region_weights(shards, descriptor))
                 kept = _new_array(folder / descriptor / "regions.npy", total, whitening.dimensions)
             place = 0
-            for row, described in enumerate(describe_all(shards, descriptor, whitening)):
-                vectors[row] = described.vector
+            whitened = _whitened(shards, descriptor, whitening, known(descriptor))
+            for row, (vector, regions) in enumerate(whitened):
+                vectors[row] = vector
                 if kept is not None:
-                    kept[place : place + len(described.regions)] = described.regions
-                    place += len(described.regions)
+                    kept[place : place + len(regions)] = regions
+                    place += len(regions)
             for array in (vectors, kept):
                 if array is not None:
                     array.flush()
             del array, vectors, kept  # some systems do not rename a folder with open files
         return settle(folder)
+
+
+def _whitened(
+    shards: Sequence[Shard], descriptor: str, whitening: Whitening, known: Iterable[Whitened]
+) -> Iterator[Whitened]:
+    done = 0
+    for done, one in enumerate(known, 1):  # noqa: B007 (counted)
+        yield one
+    for regions in islice(_all_regions(shards, descriptor), done, None):
+        described = describe(regions, whitening)
+        yield described.vector, described.regions
 
 
 def region_weights(shards: Sequence[Shard], descriptor: str) -> list[np.ndarray]:

@@ -296,7 +296,7 @@ def test_average_query_expansion_by_hand(index):
 
 def test_a_second_ranking_refuses_weights_and_unknown_names(index):
     query = index.indexed_query("shape_03")
-    with pytest.raises(ValueError, match="weights: expected none with rerank='aqe'"):
+    with pytest.raises(ValueError, match="expected none with rerank='aqe'"):
         index.search(query, rerank="aqe", weights=[1, 1, 1, 0])
     with pytest.raises(ValueError, match="rerank: expected all or some of aqe"):
         index.search(query, rerank="nix")
