@@ -109,7 +109,7 @@ def overlay(
         result = draw_box(result, box)
     if numbers:
         size = round(max(18, 30 * unit))
-        places = _peaks(scaled, width, height, threshold, apart=1.15 * size, extent=extent)
+        places = peaks(scaled, width, height, threshold, apart=1.15 * size, extent=extent)
         for j, (x, y) in places.items():
             stamp(result, badge(j + 1, colours[j], size), x, y)
     return result
@@ -157,6 +157,36 @@ def side_by_side(pictures: Sequence[np.ndarray], gap: int = 8) -> np.ndarray:
         out[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
         x += picture.shape[1] + gap
     return out
+
+
+def peaks(
+    scaled: np.ndarray,
+    width: int,
+    height: int,
+    threshold: float,
+    apart: float,
+    extent: Extent = WHOLE,
+) -> dict[int, tuple[float, float]]:
+    """Where the numbers go: {part: (x, y)}, the peak or the strongest place clear of the others.
+
+    scaled: heatmaps (k, rows, columns) brought to 0..1. x, y: pixels of a picture of this size. A
+    part under the threshold has none, nor has one that lies wholly outside the picture.
+    """
+    rows, columns = scaled.shape[1:]
+    x, across = _centres(columns, extent[0], extent[2], width)
+    y, down = _centres(rows, extent[1], extent[3], height)
+    y, scaled = y[:, None], scaled * (down[:, None] & across)
+    clear = np.ones((rows, columns), bool)
+    places: dict[int, tuple[float, float]] = {}
+    for j, heat in enumerate(scaled):
+        if heat.max() < threshold:
+            continue
+        free = np.where(clear, heat, 0)
+        # As far as the tint reaches; beyond it a number would name nothing.
+        best = (free if free.max() > _FAINT * threshold else heat).argmax()
+        places[j] = (float(x[best % columns]), float(y[best // columns, 0]))
+        clear &= np.hypot(x - places[j][0], y - places[j][1]) >= apart
+    return places
 
 
 def encode_png(picture: np.ndarray) -> bytes:
@@ -256,32 +286,3 @@ def _centres(cells: int, low: float, high: float, length: int) -> tuple[np.ndarr
     edges = (low + (high - low) * np.arange(cells + 1) / cells) * length
     middles = low * length + (np.arange(cells) + 0.5) * ((high - low) * length / cells)
     return np.clip(middles, 0, length), (edges[1:] > 0) & (edges[:-1] < length)
-
-
-def _peaks(
-    scaled: np.ndarray,
-    width: int,
-    height: int,
-    threshold: float,
-    apart: float,
-    extent: Extent = WHOLE,
-) -> dict[int, tuple[float, float]]:
-    """Where the numbers go: {part: (x, y)}, the peak or the strongest place clear of the others.
-
-    A part under the threshold has none, nor has one that lies wholly outside the picture.
-    """
-    rows, columns = scaled.shape[1:]
-    x, across = _centres(columns, extent[0], extent[2], width)
-    y, down = _centres(rows, extent[1], extent[3], height)
-    y, scaled = y[:, None], scaled * (down[:, None] & across)
-    clear = np.ones((rows, columns), bool)
-    places: dict[int, tuple[float, float]] = {}
-    for j, heat in enumerate(scaled):
-        if heat.max() < threshold:
-            continue
-        free = np.where(clear, heat, 0)
-        # As far as the tint reaches; beyond it a number would name nothing.
-        best = (free if free.max() > _FAINT * threshold else heat).argmax()
-        places[j] = (float(x[best % columns]), float(y[best // columns, 0]))
-        clear &= np.hypot(x - places[j][0], y - places[j][1]) >= apart
-    return places

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dff.cli.common import AUTO, add_network_options, print_json, print_table, seed
+from dff.export.records import factorization_record
 from dff.nmf import SOLVERS
 from dff.threads import use_all_cores
 
@@ -33,6 +34,12 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=seed, default=0, help="of the factorization (0)")
     parser.add_argument("--overlay", metavar="OUT.png", type=Path, help="draw the parts")
+    parser.add_argument(
+        "--figure",
+        metavar="OUT.pdf",
+        type=Path,
+        help="the parts one by one as a figure for print: .pdf, .svg or .png",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
 
@@ -47,6 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
     if args.overlay is not None and args.overlay.suffix.lower() != ".png":
         raise ValueError(f"--overlay: expected a file name ending in .png, got {args.overlay}")
+    if args.figure is not None and args.figure.suffix.lower() not in (".pdf", ".svg", ".png"):
+        raise ValueError(
+            f"--figure: expected a name ending in .pdf, .svg or .png, got {args.figure}"
+        )
     picture = read_image(args.image)
     use_all_cores()
     backbone = load_backbone(args.backbone)
@@ -62,8 +73,11 @@ def run(args: argparse.Namespace) -> int:
         names.append("" if best is None else f"{best[0]} {best[1]:.2f}")
     if args.overlay is not None:
         args.overlay.write_bytes(_draw(picture, parts, backbone, args.size, names))
+    if args.figure is not None:
+        args.figure.write_bytes(_figure(args, picture, parts, backbone, names))
     if args.json:
-        print_json(_document(picture, parts, backbone))
+        size = (picture.shape[1], picture.shape[0])
+        print_json(factorization_record(parts, size, backbone.name, backbone.layer))
         return 0
     print(
         f"{args.image.name}: {picture.shape[1]} x {picture.shape[0]} px, "
@@ -82,19 +96,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _document(picture: np.ndarray, parts: "Factorization", backbone: "Backbone") -> dict[str, Any]:
-    return {
-        "k": parts.k,
-        "backbone": backbone.name,
-        "layer": backbone.layer,
-        "grid": list(parts.grid),
-        "size": [picture.shape[1], picture.shape[0]],
-        "error": parts.error,
-        "explained": parts.explained,
-        "iterations": parts.iterations,
-        "energy": [float(energy) for energy in parts.energy],
-        "dead": [bool(dead) for dead in parts.dead],
-    }
+def _figure(
+    args: argparse.Namespace,
+    picture: np.ndarray,
+    parts: "Factorization",
+    backbone: "Backbone",
+    names: list[str],
+) -> bytes:
+    """The parts as a figure, in the format its name says."""
+    from dff.figures import Panel, parts_figure, save
+    from dff.geometry import fit_size, grid_extent
+    from dff.parts import Parts
+
+    height, width = picture.shape[:2]
+    extent = grid_extent(parts.grid, backbone.stride, fit_size(width, height, args.size))
+    placed = Parts.of(parts, (width, height), extent)
+    panel = Panel(picture, placed, range(parts.k), args.image.name)
+    note = (
+        f"{backbone.name}:{backbone.layer} at {args.size} px · "
+        f"{parts.k} parts explain {100 * parts.explained:.1f} % · {parts.solver}"
+    )
+    return save(parts_figure(panel, names, note=note), args.figure.suffix.lower()[1:])
 
 
 def _draw(

@@ -16,14 +16,13 @@ from dff.cli.common import (
     weights,
 )
 from dff.descriptors import MATCHINGS
+from dff.export.records import search_record
 from dff.reranker import RERANKINGS
 from dff.threads import use_all_cores
 
 if TYPE_CHECKING:
     from dff.geometry import Box
     from dff.index import Index, Match, Query
-
-DIGITS = 8  # of a contribution in JSON: a few hundred of them still sum to the score within 1e-5
 
 
 def add_to(commands: Any) -> None:
@@ -88,7 +87,17 @@ def run(args: argparse.Namespace) -> int:
     if args.localize and found:
         boxes = _locate_jointly(index, query, picture, found, args.weights)
     if args.json:
-        print_json(_document(args, index, query, found, boxes))
+        print_json(
+            search_record(
+                index,
+                query,
+                found,
+                boxes,
+                path=str(args.image),
+                weights=args.weights,
+                rerank=args.rerank,
+            )
+        )
     elif not found:
         print(f"nothing found: {args.index} holds no other picture")
     else:
@@ -144,43 +153,3 @@ def _locate_jointly(
         refined(where, own, target).box
         for where, own, target in zip(located, parts[1:], pictures[1:], strict=True)
     ]
-
-
-def _document(
-    args: argparse.Namespace,
-    index: "Index",
-    query: "Query",
-    found: Sequence["Match"],
-    boxes: Sequence["Box | None"],
-) -> dict[str, Any]:
-    from dff.index.search import BOX_SIZE
-
-    settings = index.settings
-    return {
-        "query": {
-            "path": str(args.image),
-            "box": None if query.box is None else list(query.box),
-            "k": query.parts.k,
-            "size": settings.size if query.box is None else min(BOX_SIZE, settings.size),
-            "seed": settings.seed,
-            "backbone": settings.backbone,
-            "layer": settings.layer,
-        },
-        "descriptor": query.descriptor,
-        "matching": query.matching if args.rerank is None else "vector",
-        **({} if args.rerank is None else {"rerank": args.rerank}),
-        "results": [
-            {
-                "rank": match.rank,
-                "id": match.id,
-                "path": match.path,
-                "score": round(match.score, DIGITS),
-                "box": None if where is None else list(where),
-                "contributions": None
-                if match.contributions is None
-                else [[round(float(cell), DIGITS) for cell in row] for row in match.contributions],
-                "is_query": match.is_query,
-            }
-            for match, where in zip(found, boxes, strict=True)
-        ],
-    }

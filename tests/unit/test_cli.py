@@ -114,6 +114,15 @@ def test_factorize_table_and_overlay(cli, photos, tmp_path):
     assert (pixels.max(axis=1) - pixels.min(axis=1) > 60).mean() > 0.05  # colour, over grey
 
 
+def test_factorize_figure(cli, photos, tmp_path):
+    target = tmp_path / "parts.svg"
+    command = ("factorize", photos / "round/shape_01.png", "--k", 3, "--size", SIZE, "--figure")
+    assert cli(*command, target)[0] == 0
+    text = target.read_text(encoding="utf-8")
+    assert text.startswith("<?xml") and "3 parts explain" in text and "shape_01.png" in text
+    assert fails(cli(*command, "parts.gif"), "--figure", ".pdf, .svg or .png", "parts.gif")
+
+
 def test_factorize_solvers(cli, photos):
     command = ("factorize", photos / "round/shape_01.png", "--k", 3, "--size", SIZE, "--json")
     found = {}
@@ -449,3 +458,79 @@ def test_a_closed_pipe_is_no_error(cli, index_folder, monkeypatch):
     monkeypatch.setattr(Closed, "fileno", lambda self: 1)
     monkeypatch.setattr(sys, "stdout", Closed())
     assert main(["index", "info", str(index_folder)]) == 0
+
+
+# --- changing an index -----------------------------------------------------------------
+
+
+def test_add_remove_rewhiten_undo_compact(cli, photos, tmp_path):
+    index, more = tmp_path / "my index", tmp_path / "more"
+    assert cli("index", "build", photos / "round", "--out", index, "--size", SIZE)[0] == 0
+    more.mkdir()
+    for name in ("shape_02.png", "shape_04.png"):
+        shutil.copy(photos / "square" / name, more / name)
+
+    def count():
+        return json.loads(cli("index", "info", index, "--json")[1])["count"]
+
+    status, out, err = cli("index", "add", index, more)
+    assert status == 0 and "2 pictures added" in out and "2/2" in err and count() == 8
+    status, out, err = cli("index", "add", index, more)
+    assert (status, out) == (1, "") and "no picture of" in err and err.count("\n") == 1
+    status, out, err = cli("index", "remove", index, "shape_02")
+    assert (status, err) == (0, "") and "1 picture removed; back with:" in out and count() == 7
+    assert out.rstrip().endswith(f"index undo '{index}'")
+    assert "2 changes, " in cli("index", "info", index)[1]
+    status, out, err = cli("index", "rewhiten", index)
+    assert status == 0 and "whitening fitted again" in out and "2/2 descriptors" in err
+    assert cli("index", "rewhiten", index)[:2] == (0, f"{index}: the whitening is as it was\n")
+    for kind, pictures in (("rewhiten", 7), ("remove", 8)):
+        status, out, err = cli("index", "undo", index)
+        assert (status, err) == (0, "") and f"back before {kind} of 20" in out
+        assert count() == pictures
+    status, out, err = cli("index", "compact", index)
+    assert (status, err) == (0, "") and "there is no undo now" in out
+    assert fails(cli("index", "undo", index), "no change to undo")
+    assert cli("index", "verify", index)[0] == 0
+
+
+def test_errors_of_changing_an_index(cli, index_folder, photos, tmp_path):
+    before = (index_folder / "index.json").read_bytes()
+    for command in (("add", tmp_path, photos), ("remove", tmp_path, "x"), ("rewhiten", tmp_path)):
+        assert fails(cli("index", *command), "no index in", "index build")
+    for command in (("undo", tmp_path), ("compact", tmp_path)):
+        assert fails(cli("index", *command), "no index in")
+    assert fails(cli("index", "remove", index_folder, "nobody"), "id: expected one of the 12", "no")
+    assert fails(cli("index", "add", index_folder, tmp_path / "no"), "expected a folder")
+    assert fails(cli("index", "remove", index_folder), "ID")
+    assert (index_folder / "index.json").read_bytes() == before
+    assert not (tmp_path / ".lock").exists()
+
+
+# --- near-duplicates --------------------------------------------------------------------------
+
+
+def test_copies_of_a_photo_are_found_in_an_index(cli, photos, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos / "square", folder)
+    one = Image.open(folder / "shape_02.png")
+    one.resize((120, 90)).save(folder / "smaller.png")
+    one.convert("RGB").save(folder / "again.jpg", quality=60)
+    index = tmp_path / "index"
+    assert cli("index", "build", folder, "--out", index, "--size", SIZE)[0] == 0
+    status, out, _ = cli("index", "duplicates", index, "--cosine", "0.97", "--json")
+    found = json.loads(out)
+    assert status == 0 and found["cosine"] == 0.97
+    (group,) = found["groups"]
+    assert {one["id"] for one in group} == {"again", "shape_02", "smaller"}
+    assert {one["path"] for one in group} == {"again.jpg", "shape_02.png", "smaller.png"}
+    status, out, _ = cli("index", "duplicates", index, "--cosine", "0.97")
+    assert status == 0 and [line.split()[0] for line in out.splitlines()[1:]] == ["1"] * 3
+    status, out, err = cli("index", "duplicates", index, "--cosine", "1")
+    assert (status, out) == (1, "") and "no two pictures have a cosine of 1" in err
+
+
+@pytest.mark.parametrize("cosine", ["0", "1.5", "nan", "much"])
+def test_a_cosine_that_is_none_is_refused(cli, tmp_path, cosine):
+    result = cli("index", "duplicates", tmp_path, "--cosine", cosine)
+    assert fails(result, "--cosine", "above 0 up to 1", cosine)

@@ -191,21 +191,21 @@ def test_numbers_stay_with_what_can_be_seen():
     outside[3, 9] = 1  # beyond the right frame
     half[3, 1] = 1
     both[3, 9], both[2, 6] = 1, 0.5
-    places = render._peaks(np.stack([outside, half, both]), 200, 120, 0.25, 5, BEYOND)
+    places = render.peaks(np.stack([outside, half, both]), 200, 120, 0.25, 5, BEYOND)
     assert places == {1: (12.5, 75.0), 2: (137.5, 45.0)}
     # A border cell whose middle lies past the frame is numbered at the frame.
     edge = np.zeros((1, 1, 5), np.float32)
     edge[0, 0, 4] = 1
-    assert render._peaks(edge, 200, 120, 0.25, 5, (0, 0, 1.25, 1)) == {}
-    assert render._peaks(edge, 200, 120, 0.25, 5, (0, 0, 1.2, 1)) == {0: (200, 60)}
+    assert render.peaks(edge, 200, 120, 0.25, 5, (0, 0, 1.25, 1)) == {}
+    assert render.peaks(edge, 200, 120, 0.25, 5, (0, 0, 1.2, 1)) == {0: (200, 60)}
 
 
 def test_numbers_keep_apart_and_absent_parts_have_none():
     same = np.concatenate([spot(), 0.9 * spot(), 0.01 * spot(at=(9, 3))])
-    places = render._peaks(same, 200, 120, 0.25, apart=25)  # a cell is 10 pixels
+    places = render.peaks(same, 200, 120, 0.25, apart=25)  # a cell is 10 pixels
     assert places[0] == (145, 45) and set(places) == {0, 1}
     assert np.hypot(places[1][0] - 145, places[1][1] - 45) >= 25
-    everywhere = render._peaks(np.ones((3, 1, 1), np.float32), 200, 120, 0.25, apart=25)
+    everywhere = render.peaks(np.ones((3, 1, 1), np.float32), 200, 120, 0.25, apart=25)
     assert everywhere == dict.fromkeys(range(3), (100, 60))
 
 

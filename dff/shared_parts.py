@@ -1,0 +1,105 @@
+"""The parts that a query and its results have in common: one part is one colour in every picture.
+
+They shape what is drawn and where it is, never the score: that comes from each picture's own
+parts, and must not depend on what else was found.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dff.factorization import match_parts
+from dff.geometry import Box
+from dff.images import crop
+from dff.index import Index, Query
+from dff.localization import (
+    JOINT_THRESHOLD,
+    THRESHOLD,
+    expressed_in,
+    joint,
+    joint_from_stored,
+    locate_parts,
+    region_of_interest,
+)
+from dff.parts import Parts
+
+JOINT = 12  # the results that shape the joint parts, with the query
+MATCH_SIDE = 64  # of the pictures on which parts are compared by their places
+NEARLY_ALL = 0.9  # of a picture: a larger box says no more than "the picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Joint:
+    """The parts that a query and its results have in common: what is drawn by default.
+
+    basis: (k, channels), row j grown out of the query's part j. query: the query's own picture in
+    these parts. exact: parts of pictures (by row) from a true joint factorization; empty until
+    somebody asks for it.
+    """
+
+    basis: np.ndarray
+    query: Parts
+    exact: dict[int, Parts]
+
+    def of(self, index: Index, row: int) -> Parts:
+        """A picture of the index in the joint parts."""
+        return self.exact.get(row) or expressed_in(index.detail(row), self.basis)
+
+    def box(self, index: Index, row: int, weights: Sequence[float] | np.ndarray) -> Box | None:
+        """Where a picture of the index has what the weighted parts of the query are."""
+        return located_box(self.query, self.of(index, row), weights, exact=row in self.exact)
+
+
+def joint_parts(index: Index, query: Query, rows: Sequence[int]) -> Joint:
+    """Joint parts from the stored factors: no network pass."""
+    found = joint_from_stored(query.parts, [index.detail(row) for row in rows])
+    return Joint(found[0].basis, found[0], {})
+
+
+def exact_joint_parts(
+    index: Index, query: Query, picture: np.ndarray, rows: Sequence[int]
+) -> Joint:
+    """True joint factorization of the query (of its box, if it has one) and the photos of `rows`.
+
+    Slow. Its parts are put in the order of the query's own, by where they lie in the query: what
+    looks alike may lie elsewhere, and a number that moves to another thing would mislead.
+    """
+    shown = picture if query.box is None else crop(picture, query.box)
+    pictures = [shown, *(index.picture(row) for row in rows)]
+    settings = index.settings
+    found = joint(pictures, query.parts.k, index.backbone(), size=settings.size, seed=settings.seed)
+    own = replace(found[0], width=query.parts.width, height=query.parts.height, box=query.box)
+    match = match_parts(places(query.parts), places(own))
+    order = np.argsort(match, kind="stable")
+    basis = own.basis[order]
+    own, *ordered = (
+        parts.with_heatmaps(parts.heatmaps[order], basis) for parts in (own, *found[1:])
+    )
+    return Joint(basis, own, dict(zip(rows, ordered, strict=True)))
+
+
+def located_box(
+    query: Parts, common: Parts, weights: Sequence[float] | np.ndarray, *, exact: bool
+) -> Box | None:
+    """The box around what the weighted parts of the query are in another picture.
+
+    weights: (k,). exact: whether `common` comes from a true joint factorization (`Joint.exact`),
+    whose sharper heat is cut higher. None where nothing is found, and where the box would be
+    nearly the whole picture.
+    """
+    interest = region_of_interest(query) * np.asarray(weights, np.float32)
+    if not interest.any():
+        return None
+    threshold = JOINT_THRESHOLD if exact else THRESHOLD
+    box = locate_parts([query, common], interest, threshold=threshold)[1].box
+    if box is None:
+        return None
+    x0, y0, x1, y1 = box
+    covers = (x1 - x0) * (y1 - y0) > NEARLY_ALL * common.width * common.height
+    return None if covers else box
+
+
+def places(parts: Parts) -> np.ndarray:
+    """Where each part is, whatever the grid: (k, pixels) float32."""
+    return np.stack([parts.on_picture(heat, MATCH_SIDE).ravel() for heat in parts.heatmaps])
