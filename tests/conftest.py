@@ -57,6 +57,14 @@ class Counting:
         return self._backbone.activations(picture, size)
 
 
+@pytest.fixture(autouse=True)
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder of the user's own: no test sees or changes that of this machine."""
+    folder = tmp_path / "own data"
+    monkeypatch.setenv("DFF_DATA", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def backbone() -> Backbone:
     return load_backbone("efficientnet_lite0")

@@ -90,6 +90,34 @@ def convergence_chart(records: Sequence[Record], measure: str = "relative error"
     return chart
 
 
+def profile_chart(records: Sequence[Record], colour: str, what: str) -> Chart:
+    """The strongest channels of a part as bars of its colour, with a tick at what `what` has."""
+    ends = [0, max((max(r["value"], r["other"]) for r in records), default=1.0)]
+    base = alt.Chart(_rows(records)).encode(
+        y=alt.Y(
+            "channel:N",
+            sort=None,
+            title=None,
+            axis=alt.Axis(labelLimit=130, labelOverlap=False, labelFlush=False, ticks=False),
+        ),
+        tooltip=[
+            alt.Tooltip("channel:N", title="channel"),
+            alt.Tooltip("value:Q", title="this part", format=".3f"),
+            alt.Tooltip("other:Q", title=what, format=".3f"),
+        ],
+    )
+    axis = alt.Axis(tickCount=4, format=".2f")
+    bars = base.mark_bar(color=colour, height={"band": 0.7}, cornerRadius=2).encode(
+        x=alt.X("value:Q", title=None, scale=alt.Scale(domain=ends), axis=axis)
+    )
+    # In the middle of the tones, with a rim, so that it is seen on bars and on any page.
+    rim, ticks = (
+        base.mark_tick(color=ink, thickness=thickness, size=15, opacity=1).encode(x="other:Q")
+        for ink, thickness in (("#ffffff", 4), ("#1c1c1e", 2))
+    )
+    return alt.layer(bars, rim, ticks).properties(height=17 * len(records))
+
+
 def ramp_colour(stops: np.ndarray, share: float) -> list[float]:
     """The colour (r, g, b) at a share 0..1 of a ramp of evenly spaced stops (n, 3)."""
     places = np.linspace(0, 1, len(stops))

@@ -5,8 +5,8 @@ import streamlit as st
 from dff.app.components.gallery import gallery
 from dff.app.engine import Source
 from dff.app.factors_data import plain
+from dff.app.limits import limits
 from dff.app.state import (
-    MOST_PARTS,
     ask_for,
     default_picture,
     session,
@@ -15,6 +15,8 @@ from dff.app.state import (
 )
 from dff.images import EXTENSIONS, ImageError, read_image
 from dff.index import Index
+
+TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
 
 
 def choose_picture(index: Index, *, width: int = 320) -> Source:
@@ -29,6 +31,7 @@ def choose_picture(index: Index, *, width: int = 320) -> Source:
             type=[e[1:] for e in EXTENSIONS],
             # A new one after each file: replacing a file would first take the old one away.
             key=f"upload{current.uploads}",
+            max_upload_size=limits().megabytes,
             on_change=_upload,
             help="It stays in this session and is not added to the collection.",
         )
@@ -77,7 +80,7 @@ def k_slider(index: Index, *, width: int = 200) -> int:
     st.slider(
         "Parts",
         1,
-        MOST_PARTS,
+        limits().parts,
         key="k",
         on_change=_k_chosen,
         width=width,
@@ -85,6 +88,12 @@ def k_slider(index: Index, *, width: int = 200) -> int:
     )
     write_one("k", None if current.k == index.settings.k else str(current.k))
     return current.k
+
+
+def results_select() -> int:
+    """How many results are shown."""
+    choices = [top for top in TOP_CHOICES if top <= limits().results]
+    return int(st.selectbox("Results", choices, key="top", bind="query-params", width=100))
 
 
 @st.dialog("Choose a picture", width="large")
@@ -103,7 +112,8 @@ def _upload() -> None:
     current.uploads += 1
     data = file.getvalue()
     try:
-        read_image(data, file.name)  # refused here, before anything else depends on it
+        # Refused here, before anything else depends on it.
+        read_image(data, file.name, most_pixels=limits().megapixels * 10**6)
     except ImageError as error:
         current.notice = str(error)
         return

@@ -25,7 +25,7 @@ STYLE = """<style>
 .dff-after td:first-child, .dff-after th:first-child { padding-left: 6px; }
 .dff-after td:last-child, .dff-after th:last-child { padding-right: 6px; }
 .dff-parts tr.dff-chosen td { background: color-mix(in srgb, currentColor 6%, transparent); }
-.dff-cell { display: grid; grid-template-columns: minmax(36px, 1fr) 52px; gap: 8px;
+div.dff-cell { display: grid; grid-template-columns: minmax(36px, 1fr) 52px; gap: 8px;
   align-items: center; min-width: 96px; margin-right: 12px; }
 .dff-parts td:last-child .dff-cell { margin-right: 0; }
 @media (max-width: 640px) {

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from dff.app import deletion_data, deletion_markup, markup
+from dff.app import deletion_data, deletion_markup, markup, naming
 from dff.app.deletion_data import HiddenOnFactors, HiddenPart, Pair, Place
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import PartFacts, part_facts, plain
@@ -136,7 +136,8 @@ def factors_test(lab: Microscope, source: Source, slide: Slide, view: View) -> N
     """Hide a part of the picture and look at what the network makes of it."""
     factors = lab.factors(slide, view.k, view.recipe)
     colours = lab.colours(slide, view.k, view.recipe)
-    parts = part_facts(factors, colours, lab.names(slide, view.k, view.recipe))
+    own = naming.names_seen(lab.engine.index, slide.backbone, factors.basis)
+    parts = part_facts(factors, colours, lab.names(slide, view.k, view.recipe), own=own)
     placed = Parts.of(factors, slide.size, slide.extent, None)
     masks = own_pixels(heats_on_picture(placed))
     can_hide = [j for j in range(view.k) if masks[j].any() and not parts[j].dead]

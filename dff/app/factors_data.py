@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from dff.factorization import Factorization
+from dff.factorization import Factorization, match_parts
 from dff.names import Name, short_name
 
 # The lowest heatmap cosine over random starts. Under 0.7 a part lies visibly elsewhere.
 STEADY, VARIES = 0.9, 0.7
 
+PROFILE = 12  # channels in a profile
 MOST_ENLARGED = 1.5  # no photo is shown larger than this times its own size
 
 Record = dict[str, Any]
@@ -24,6 +25,9 @@ class PartFacts:
     number: from 1, by falling energy. colour: index of the palette. name, probability: None where
     the network gives none. peak: the strongest heat, in the activations' unit. where: the place
     of the peak in words. stability, mark: None while they are being computed and for dead parts.
+    own: whether the name is the user's, and the probability how alike the part is to the one that
+    was named (None where it is that one). new: whether it has no counterpart among the parts
+    that gave the colours.
     """
 
     number: int
@@ -36,6 +40,8 @@ class PartFacts:
     where: str
     stability: float | None
     mark: str | None
+    new: bool = False
+    own: bool = False
 
 
 def part_facts(
@@ -43,12 +49,18 @@ def part_facts(
     colours: Sequence[int],
     names: Sequence[Name],
     stability: Sequence[float] | np.ndarray | None = None,
+    new: Sequence[bool] | None = None,
+    own: Mapping[int, tuple[str, float | None]] | None = None,
 ) -> list[PartFacts]:
-    """One record a part: `colours`, `names` and `stability` have one entry a part."""
+    """One record a part: `colours`, `names`, `stability` and `new` have one entry a part.
+
+    own: the user's names by part, see `PartFacts`.
+    """
+    own = own or {}
     facts = []
     for j in range(factorization.k):
         dead = bool(factorization.dead[j])
-        name, probability = short_name(names[j]) or (None, None)
+        name, probability = own.get(j, short_name(names[j]) or (None, None))
         steady = None if stability is None or dead else float(stability[j])
         facts.append(
             PartFacts(
@@ -62,6 +74,8 @@ def part_facts(
                 where=place_of_peak(factorization.heatmaps[j]),
                 stability=steady,
                 mark=None if steady is None else stability_word(steady),
+                new=new is not None and not dead and bool(new[j]),
+                own=j in own,
             )
         )
     return facts
@@ -120,12 +134,16 @@ def similarity(basis: np.ndarray) -> np.ndarray:
 
 
 def similarity_records(basis: np.ndarray) -> list[Record]:
-    """One record a cell: part, other (from 1), cosine."""
-    table = similarity(basis)
+    """`table_records` of the cosines between the rows of a basis."""
+    return table_records(similarity(basis))
+
+
+def table_records(table: np.ndarray) -> list[Record]:
+    """One record a cell of a table of cosines: part, other (from 1), cosine."""
     return [
-        {"part": i + 1, "other": j + 1, "cosine": float(table[i, j])}
-        for i in range(len(table))
-        for j in range(len(table))
+        {"part": i + 1, "other": j + 1, "cosine": float(value)}
+        for i, row in enumerate(table)
+        for j, value in enumerate(row)
     ]
 
 
@@ -139,6 +157,66 @@ def most_alike(basis: np.ndarray) -> tuple[int, int, float] | None:
         return None
     i, j = np.unravel_index(int(table.argmax()), table.shape)
     return int(i) + 1, int(j) + 1, float(table[i, j])
+
+
+def profile(
+    own: np.ndarray, other: np.ndarray, layer: str, blocks: Sequence[int], count: int = PROFILE
+) -> list[Record]:
+    """The strongest `count` channels of a basis row (channels,), one record each, the strongest
+    first: channel (its name), value, other (of the row `other`).
+
+    layer, blocks: of the backbone: a channel of joined layers is told as its layer's.
+    """
+    layers = layer.split("+") if len(blocks) > 1 else [""]
+    ends = np.cumsum(blocks)
+    records = []
+    for channel in np.argsort(-own, kind="stable")[:count]:
+        block = int(np.searchsorted(ends, channel, side="right"))
+        number = int(channel) - (int(ends[block - 1]) if block else 0)
+        records.append(
+            {
+                "channel": f"{layers[block]} {number}".strip(),
+                "value": float(own[channel]),
+                "other": float(other[channel]),
+            }
+        )
+    return records
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """A part's pair in another factorization of the same picture.
+
+    other: its index there. cosine: of the heatmaps. overlap: intersection over union of the
+    regions over half of their maximum.
+    """
+
+    other: int
+    cosine: float
+    overlap: float
+
+
+def counterparts(own: np.ndarray, other: np.ndarray) -> list[Counterpart]:
+    """The pair of each part, one to one, the most similar first.
+
+    own, other: heatmaps of as many parts on one grid, flat: (k, cells) >= 0.
+    """
+    if own.shape != other.shape:
+        raise ValueError(f"heatmaps: expected two alike, got {own.shape} and {other.shape}")
+    found = []
+    for here, pair in zip(own, match_parts(other, own), strict=True):
+        there = other[pair]
+        lengths = float(np.linalg.norm(here) * np.linalg.norm(there))
+        inside, also = (heat > heat.max() / 2 for heat in (here, there))
+        union = int((inside | also).sum())
+        found.append(
+            Counterpart(
+                other=int(pair),
+                cosine=float(here @ there) / lengths if lengths > 0 else 0.0,
+                overlap=int((inside & also).sum()) / union if union else 0.0,
+            )
+        )
+    return found
 
 
 def quality_by_k(found: Mapping[int, Factorization]) -> list[Record]:

@@ -2,27 +2,27 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dff.app import charts, factors_data, markup
+from dff.app import charts, factors_data, factors_grid, markup, naming
+from dff.app.components.heatgrid import heatgrid
 from dff.app.engine import Source
 from dff.app.factors_data import PartFacts, plain
+from dff.app.factors_grid import Grid, Panel, Read, part_read
 from dff.app.factors_pictures import (
     MAIN_HEIGHT,
     MAIN_WIDTH,
     MOST,
-    SMALL_HEIGHT,
-    SMALL_WIDTH,
+    SMALL,
     View,
     draw_all,
     draw_heat,
     draw_main,
 )
-from dff.app.microscope import Microscope, Slide
+from dff.app.microscope import Microscope, Recipe, Slide
 from dff.backbones import DEFAULT_NAME
 from dff.factorization import Factorization
 from dff.images import resize
@@ -44,6 +44,9 @@ NAMES_NOTE = (
 )
 NO_NAMES_NOTE = (
     "The parts have no names here: this layer is not what the network's classifier looks at."
+)
+BOTH_NOTE = (
+    "Heat is the strength of the part's activations. All parts of both pictures are on one scale."
 )
 SHARED_NOTE = (
     "Heat is the strength of the part's activations. All parts are on one scale, so a weak part "
@@ -87,15 +90,10 @@ def loading(name: str) -> str:
 def one_k(lab: Microscope, source: Source, slide: Slide, view: View) -> None:
     """One factorization in detail: its parts, their heatmaps, how well they fit."""
     factors = lab.factors(slide, view.k, view.recipe)
-    colours = lab.colours(slide, view.k, view.recipe)
-    facts = partial(
-        factors_data.part_facts, factors, colours, lab.names(slide, view.k, view.recipe)
-    )
-    parts = facts()
+    parts = described(lab, slide, view.k, view.recipe)
     left, right = st.columns(MAIN_COLUMNS, gap="large")
     with left:
-        width, _ = factors_data.display_size(*slide.size, MAIN_WIDTH, MAIN_HEIGHT)
-        st.image(draw_main(lab, slide, view), width=width, alt=_overlay_alt(source, parts, factors))
+        _overlay(lab, slide, view, overlay_alt(source.name, parts, factors), parts)
         st.html(markup.facts_line(_slide_facts(slide)))
     with right:
         st.markdown(f"#### {plain(source.name)}")
@@ -107,34 +105,91 @@ def one_k(lab: Microscope, source: Source, slide: Slide, view: View) -> None:
         st.caption(STABILITY_NOTE)
         st.caption(NAMES_NOTE if any(p.name for p in parts) else NO_NAMES_NOTE)
     table.html(markup.parts_table(parts, pending=True))
-    _heatmaps(lab, slide, view, factors, parts)
+    st.markdown("#### Where each part is")
+    st.caption(_scale_note(view))
+    heatgrid(
+        factors_grid.facts(
+            [Grid(factors.heatmaps, slide.extent)],
+            [[heat_panel(lab, slide, view, factors, part, SMALL)] for part in parts],
+        ),
+        key="heatmaps",
+    )
     st.markdown("#### How well the parts fit")
     charts_slot = st.container()
     # The slowest come last, when the rest is on the screen.
     stability = lab.stability(slide, view.k, view.recipe)
-    table.html(markup.parts_table(facts(stability)))
+    steady = described(lab, slide, view.k, view.recipe, stability=stability)
+    table.html(markup.parts_table(steady))
     with charts_slot:
         _charts(lab, slide, view, factors)
 
 
-def _heatmaps(
-    lab: Microscope, slide: Slide, view: View, factors: Factorization, parts: Sequence[PartFacts]
+def described(
+    lab: Microscope,
+    slide: Slide,
+    k: int,
+    recipe: Recipe,
+    *,
+    colours: Sequence[int] | None = None,
+    stability: np.ndarray | None = None,
+) -> list[PartFacts]:
+    """The parts of a picture as the page shows them. colours: instead of their own."""
+    factors, found = lab.factors(slide, k, recipe), lab.colouring(slide, k, recipe)
+    return factors_data.part_facts(
+        factors,
+        found.colours if colours is None else colours,
+        lab.names(slide, k, recipe),
+        stability,
+        new=found.new if colours is None else None,
+        own=naming.names_seen(lab.engine.index, slide.backbone, factors.basis),
+    )
+
+
+def _overlay(
+    lab: Microscope, slide: Slide, view: View, alt: str, parts: Sequence[PartFacts]
 ) -> None:
-    st.markdown("#### Where each part is")
-    st.caption(SHARED_NOTE if view.scale == "shared" else OWN_NOTE)
-    width, height = factors_data.display_size(*slide.size, SMALL_WIDTH, SMALL_HEIGHT)
-    top = float(factors.heatmaps.max())
-    with st.grid("auto", min_column_width=max(200, min(width, 260)), gap="medium") as grid:
-        for part, heatmap in zip(parts, factors.heatmaps, strict=True):
-            maximum = top if view.scale == "shared" else part.peak
-            with grid.cell(), st.container(gap="xsmall", width=width):
-                st.html(markup.part_head(part))
-                st.image(
-                    draw_heat(lab, slide, view, part.number, heatmap, maximum),
-                    width=width,
-                    alt=_heat_alt(part),
-                )
-                st.html(markup.colour_bar(maximum, peak=part.peak))
+    """The large picture; each part's number at a place is told when it is pointed at."""
+    grid = Grid(lab.factors(slide, view.k, view.recipe).heatmaps, slide.extent)
+    panel = Panel(
+        draw_main(lab, slide, view),
+        factors_data.display_size(*slide.size, MAIN_WIDTH, MAIN_HEIGHT),
+        alt,
+        grid=0,
+        reads=tuple(part_read(part) for part in parts if not part.dead),
+    )
+    heatgrid(factors_grid.facts([grid], [[panel]]), key="overlay")
+
+
+def heat_panel(
+    lab: Microscope,
+    slide: Slide,
+    view: View,
+    factors: Factorization,
+    part: PartFacts,
+    frame: tuple[int, int],
+    *,
+    grid: int = 0,
+    head: str | None = None,
+    note: str = "",
+) -> Panel:
+    """The heatmap of a part of `factors`, inside a frame (width, height).
+
+    grid: which of the view's grids holds `factors.heatmaps`. head: instead of the part's own.
+    note: a line under its scale.
+    """
+    heatmap = factors.heatmaps[part.number - 1]
+    maximum = view.bright_end(factors.heatmaps, part.number - 1)
+    size = factors_data.display_size(*slide.size, *frame)
+    return Panel(
+        draw_heat(lab, slide, view, part.number, heatmap, maximum, size),
+        size,
+        heat_alt(part),
+        head=markup.part_head(part) if head is None else head,
+        foot=markup.colour_bar(maximum, peak=part.peak) + markup.fine(note),
+        grid=grid,
+        reads=(part_read(part),),
+        maximum=maximum,
+    )
 
 
 def _charts(lab: Microscope, slide: Slide, view: View, factors: Factorization) -> None:
@@ -165,18 +220,39 @@ def _charts(lab: Microscope, slide: Slide, view: View, factors: Factorization) -
 
 
 def _residual(lab: Microscope, slide: Slide, view: View) -> None:
-    residual = lab.residual(slide, view.k, view.recipe)
     st.markdown("**What the parts leave over**")
     st.caption("‖a − hw‖ / ‖a‖, 1: nothing explained")
-    width, _ = factors_data.display_size(*slide.size, SMALL_WIDTH, charts.HEIGHT - 20)
-    with st.container(gap="xsmall", width=width):
-        st.image(
-            draw_heat(lab, slide, view, 0, residual, 1.0),
-            width=width,
-            alt=f"The residual of {view.k} parts lies between {residual.min():.2f} and "
-            f"{residual.max():.2f} and is largest at the {factors_data.place_of_peak(residual)}",
-        )
-        st.html(markup.colour_bar(1.0, cmap="viridis"))
+    residual = lab.residual(slide, view.k, view.recipe)
+    panel = residual_panel(lab, slide, view, (SMALL[0], charts.HEIGHT - 20))
+    heatgrid(factors_grid.facts([Grid(residual[None], slide.extent)], [[panel]]), key="residual")
+
+
+def residual_panel(
+    lab: Microscope,
+    slide: Slide,
+    view: View,
+    frame: tuple[int, int],
+    *,
+    grid: int = 0,
+    head: str = "",
+) -> Panel:
+    """What the parts leave over at each place, inside a frame (width, height).
+
+    grid: which of the view's grids holds the residual alone.
+    """
+    residual = lab.residual(slide, view.k, view.recipe)
+    size = factors_data.display_size(*slide.size, *frame)
+    return Panel(
+        draw_heat(lab, slide, view, 0, residual, 1.0, size),
+        size,
+        f"The residual of {view.k} parts lies between {residual.min():.2f} and "
+        f"{residual.max():.2f} and is largest at the {factors_data.place_of_peak(residual)}",
+        head=head,
+        foot=markup.colour_bar(1.0, cmap="viridis"),
+        grid=grid,
+        reads=(Read(0, "of the activation is left over"),),
+        maximum=1.0,
+    )
 
 
 def _quality(lab: Microscope, slide: Slide, view: View) -> None:
@@ -198,7 +274,7 @@ def all_k(lab: Microscope, source: Source, slide: Slide, view: View) -> None:
         "The same picture in 1 to 10 parts. A part keeps its colour from one picture to the next "
         "as long as its basis vector stays the most similar."
     )
-    width, _ = factors_data.display_size(*slide.size, SMALL_WIDTH, SMALL_HEIGHT)
+    width, _ = factors_data.display_size(*slide.size, *SMALL)
     with st.grid("auto", min_column_width=max(200, min(width, 260)), gap="medium") as grid:
         for k, drawn in zip(range(1, MOST + 1), draw_all(lab, slide, view), strict=True):
             factors = lab.factors(slide, k, view.recipe)
@@ -234,18 +310,22 @@ def _slide_facts(slide: Slide) -> list[str]:
     ]
 
 
-def _overlay_alt(source: Source, parts: Sequence[PartFacts], factors: Factorization) -> str:
+def _scale_note(view: View) -> str:
+    if view.maximum is not None:
+        return BOTH_NOTE
+    return SHARED_NOTE if view.scale == "shared" else OWN_NOTE
+
+
+def overlay_alt(name: str, parts: Sequence[PartFacts], factors: Factorization) -> str:
     named = "; ".join(
         f"{part.number} {part.name or 'without a name'}, {part.where}"
         for part in parts
         if not part.dead
     )
-    return (
-        f"{source.name} in {len(parts)} parts that explain {100 * factors.explained:.0f} %: {named}"
-    )
+    return f"{name} in {len(parts)} parts that explain {100 * factors.explained:.0f} %: {named}"
 
 
-def _heat_alt(part: PartFacts) -> str:
+def heat_alt(part: PartFacts) -> str:
     if part.dead:
         return f"Part {part.number} holds nothing"
     return (

@@ -31,7 +31,10 @@ def main() -> None:
     try:
         shared = engine(str(collection.folder))
     except IndexProblem as problem:
-        _no_index(collection.folder, problem)
+        if collection.own:
+            import_module("dff.app.photos_change").cannot_open(collection, problem)
+        else:
+            _no_index(collection.folder, problem)
         return
     st.navigation(
         {

@@ -11,8 +11,7 @@ from html import escape
 from dff.app.factors_data import PartFacts
 from dff.marks import PALETTE_HEX, colour_map
 
-# Written once on a page.
-STYLE = """<style>
+CSS = """
 .dff-badge {
   display: inline-grid; place-items: center; width: 24px; height: 24px;
   border-radius: 50%; flex: none; color: #fff; font-size: 12px; font-weight: 700; line-height: 1;
@@ -43,7 +42,7 @@ STYLE = """<style>
 .dff-head { display: flex; align-items: center; gap: 8px; min-height: 24px; font-size: 14px; }
 .dff-head > span:not(.dff-badge) { display: flex; align-items: baseline; gap: 4px; min-width: 0;
   white-space: nowrap; }
-.dff-head .dff-name { display: block; overflow: hidden; text-overflow: ellipsis;
+.dff-head span.dff-name { display: block; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
 .dff-bar { position: relative; height: 10px; border-radius: 3px; margin-top: 8px; }
 .dff-peak { position: absolute; top: -4px; bottom: -4px; width: 2px; margin-left: -1px;
@@ -51,8 +50,14 @@ STYLE = """<style>
 .dff-scale { display: flex; justify-content: space-between; font-size: 12px; margin-top: 4px;
   font-variant-numeric: tabular-nums; }
 .dff-facts { display: flex; flex-wrap: wrap; gap: 4px 20px; font-size: 14px; }
-</style>"""
+.dff-pair { flex-wrap: wrap; font-size: 15px; }
+.dff-new { flex: none; padding: 1px 6px; border-radius: 8px; border: 1px dashed currentColor;
+  font-size: 11px; font-weight: 600; line-height: 1.2; }
+"""
+# Written once on a page.
+STYLE = f"<style>{CSS}</style>"
 
+NEW_NOTE = "No part of the picture as Explore shows it lies in the same place."
 DOTS = {"steady": "●●●", "varies": "●●○", "changes": "●○○"}
 
 
@@ -73,6 +78,23 @@ def parts_table(parts: Sequence[PartFacts], *, pending: bool = False) -> str:
 def part_head(part: PartFacts) -> str:
     """A part's badge and name, in one line."""
     return f"<div class='dff-head'>{badge(part)}{_name(part)}</div>"
+
+
+def short_head(part: PartFacts) -> str:
+    """The same where there is little room."""
+    name = "holds nothing" if part.dead else part.name or f"part {part.number}"
+    return (
+        f"<div class='dff-head'>{badge(part)}<span class='dff-name'>{escape(name)}</span>"
+        f"{_new(part)}</div>"
+    )
+
+
+def pair_head(part: PartFacts, other: PartFacts) -> str:
+    """A part of one picture and a part of another."""
+    return (
+        f"<div class='dff-head dff-pair'>{badge(part)}{_name(part)}<span aria-label='with'>↔</span>"
+        f"{badge(other)}{_name(other)}</div>"
+    )
 
 
 def plain_head(title: str, note: str = "") -> str:
@@ -104,6 +126,11 @@ def colour_bar(maximum: float, *, peak: float | None = None, cmap: str = "magma"
     )
 
 
+def fine(text: str) -> str:
+    """A fine line, or nothing."""
+    return f"<div class='dff-muted dff-fine'>{escape(text)}</div>" if text else ""
+
+
 def facts_line(facts: Sequence[str]) -> str:
     """Short facts in a row, quietly."""
     items = "".join(f"<span>{escape(fact)}</span>" for fact in facts)
@@ -126,12 +153,19 @@ def _name(part: PartFacts) -> str:
     if part.dead:
         return "<span class='dff-muted'>holds nothing</span>"
     if part.name is None:
-        return f"<span class='dff-name'>part {part.number}</span>"
-    probability = f"<span class='dff-muted dff-fine'>{part.probability:.2f}</span>"
+        return f"<span><span class='dff-name'>part {part.number}</span>{_new(part)}</span>"
+    lead = "" if part.own else "<span class='dff-muted'>looks like:</span> "
+    probability = ""
+    if part.probability is not None:
+        probability = f"<span class='dff-muted dff-fine'>{part.probability:.2f}</span>"
     return (
-        f"<span><span class='dff-muted'>looks like:</span> "
-        f"<span class='dff-name'>{escape(part.name)}</span> {probability}</span>"
+        f"<span>{lead}<span class='dff-name'>{escape(part.name)}</span> "
+        f"{probability}{_new(part)}</span>"
     )
+
+
+def _new(part: PartFacts) -> str:
+    return f" <span class='dff-new' title='{NEW_NOTE}'>new</span>" if part.new else ""
 
 
 def _energy(part: PartFacts) -> str:

@@ -13,18 +13,21 @@ import numpy as np
 import streamlit as st
 
 from dff.app import factors_data
-from dff.app.colours import chain_colours
+from dff.app.colours import Colouring, chain_colours, placed_colours
 from dff.app.engine import Cache, Engine, Source
 from dff.backbones import Backbone, Tap, load_backbone
 from dff.factorization import Factorization, factorize_activations, stability
 from dff.geometry import Extent, fit_size, grid_extent
 from dff.images import resize
 from dff.names import Name, name_parts
+from dff.parts import Parts
+from dff.shared_parts import places
 
 NETWORKS = 3  # entries; a network has two, and some have half a gigabyte of weights
 PICTURES = 8
 ACTIVATIONS = 8  # up to 20 MB each at the finest layers
 SMALL = 400  # factorizations and drawings
+SEEDS = (1, 2, 3)  # of the random starts by which a part is called steady
 RETRY = 30.0  # seconds for which a network that could not be had is not asked for again
 LONGEST_NAME = 100
 LONGEST_SIDE = 1400  # of the picture that is drawn on
@@ -43,11 +46,13 @@ class Recipe:
 class Slide:
     """One picture under one layer: what all its factorizations share.
 
-    picture: as it is drawn, (height, width, 3), longest side at most 1400. size: (width, height)
-    of the original. activations: (channels, rows, columns). extent: what the grid covers.
+    source: where it is from. picture: as it is drawn, (height, width, 3), longest side at most
+    1400. size: (width, height) of the original. activations: (channels, rows, columns). extent:
+    what the grid covers.
     """
 
     key: tuple[str, str, str]
+    source: Source
     picture: np.ndarray
     size: tuple[int, int]
     input_size: tuple[int, int]
@@ -143,7 +148,7 @@ class Microscope:
         input_size = fit_size(*size, self._size(backbone))
         grid = (activations.shape[1], activations.shape[2])
         extent = grid_extent(grid, backbone.stride, input_size)
-        return Slide(key, picture, size, input_size, activations, extent, backbone)
+        return Slide(key, source, picture, size, input_size, activations, extent, backbone)
 
     def picture(self, source: Source) -> tuple[np.ndarray, tuple[int, int]]:
         """The picture as it is drawn, and the original's (width, height)."""
@@ -169,11 +174,33 @@ class Microscope:
         return found
 
     def colours(self, slide: Slide, k: int, recipe: Recipe) -> tuple[int, ...]:
-        """One colour a part, passed on from k to k; those of Explore where the recipe is its."""
-        start = self.engine.index.settings.k
-        between = range(min(start, k), max(start, k) + 1)
-        bases = {n: self.factors(slide, n, recipe).basis for n in between}
-        return chain_colours(bases, start, k)
+        """One colour a part, those of Explore where layer and recipe are its own."""
+        return self.colouring(slide, k, recipe).colours
+
+    def colouring(self, slide: Slide, k: int, recipe: Recipe) -> Colouring:
+        """One colour a part, passed on from k to k in the index's own layer, and from there to
+        the slide's by where the parts lie; and which parts are new."""
+
+        def find() -> Colouring:
+            settings, own = self.engine.index.settings, slide
+            if self.engine.problem is None:
+                own = self.slide(slide.source, settings.backbone, settings.layer)
+            between = range(min(settings.k, k), max(settings.k, k) + 1)
+            bases = {n: self.factors(own, n, Recipe()).basis for n in between}
+            colours = chain_colours(bases, settings.k, k)
+            given = Colouring(colours, tuple(colour >= settings.k for colour in colours))
+            if (own.key, Recipe()) == (slide.key, recipe):
+                return given
+            return placed_colours(
+                given, self.places(own, k, Recipe()), self.places(slide, k, recipe)
+            )
+
+        found: Colouring = self._small.get(("colours", slide.key, k, recipe), find)
+        return found
+
+    def places(self, slide: Slide, k: int, recipe: Recipe) -> np.ndarray:
+        """Where the parts of a picture lie, whatever the grid: (k, pixels) float32."""
+        return places(Parts.of(self.factors(slide, k, recipe), slide.size, slide.extent))
 
     def names(self, slide: Slide, k: int, recipe: Recipe) -> tuple[Name, ...]:
         """What the network's own classifier says of each part."""
@@ -187,7 +214,7 @@ class Microscope:
         """How surely each part is found again: (k,) float32."""
         found: np.ndarray = self._small.get(
             ("stability", slide.key, k, recipe),
-            lambda: stability(slide.activations, self.factors(slide, k, recipe)),
+            lambda: stability(slide.activations, self.factors(slide, k, recipe), seeds=SEEDS),
         )
         return found
 

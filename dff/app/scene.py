@@ -8,86 +8,23 @@ switched off. Everything else it asks for comes with the next run.
 import base64
 import hashlib
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dff.factorization import match_parts
-from dff.geometry import Box
-from dff.images import crop, read_image, thumbnail
+from dff.export.page import data_uri as data_uri
+from dff.images import read_image, thumbnail
 from dff.index import Index, Query
-from dff.localization import (
-    JOINT_THRESHOLD,
-    THRESHOLD,
-    expressed_in,
-    joint,
-    joint_from_stored,
-    locate_parts,
-    region_of_interest,
-)
 from dff.marks import MAX_COLOURS, colour_of
 from dff.names import short_name
 from dff.parts import Parts
+from dff.shared_parts import Joint, located_box
 
-JOINT = 12  # the results that shape the joint parts, with the query
 MOST_CARDS = 48
 LARGE_SIDE = 800  # of the query's picture
-MATCH_SIDE = 64  # of the pictures on which parts are compared by their places
 FEW = 6  # cards kept ready for each setting of the switches: the first page of results
 BROWSER_LIMIT = 20_000  # pictures up to which the browser ranks; above, the server does
-
-
-@dataclass(frozen=True, eq=False)
-class Joint:
-    """The parts that a query and its results have in common: what is drawn by default.
-
-    basis: (k, channels), row j grown out of the query's part j. query: the query's own picture in
-    these parts. exact: parts of pictures (by row) from a true joint factorization; empty until
-    somebody asks for it.
-    """
-
-    basis: np.ndarray
-    query: Parts
-    exact: dict[int, Parts]
-
-    def of(self, index: Index, row: int) -> Parts:
-        """A picture of the index in the joint parts."""
-        return self.exact.get(row) or expressed_in(index.detail(row), self.basis)
-
-
-def joint_parts(index: Index, query: Query, rows: Sequence[int]) -> Joint:
-    """Joint parts from the stored factors: no network pass."""
-    found = joint_from_stored(query.parts, [index.detail(row) for row in rows])
-    return Joint(found[0].basis, found[0], {})
-
-
-def exact_joint_parts(
-    index: Index, query: Query, picture: np.ndarray, rows: Sequence[int]
-) -> Joint:
-    """True joint factorization of the query (of its box, if it has one) and the photos of `rows`.
-
-    Slow. Its parts are put in the order of the query's own, by where they lie in the query: what
-    looks alike may lie elsewhere, and a number that moves to another thing would mislead.
-    """
-    shown = picture if query.box is None else crop(picture, query.box)
-    pictures = [shown, *(index.picture(row) for row in rows)]
-    settings = index.settings
-    found = joint(pictures, query.parts.k, index.backbone(), size=settings.size, seed=settings.seed)
-    own = replace(found[0], width=query.parts.width, height=query.parts.height, box=query.box)
-    match = match_parts(_places(query.parts), _places(own))
-    order = np.argsort(match, kind="stable")
-    basis = own.basis[order]
-    own, *ordered = (
-        parts.with_heatmaps(parts.heatmaps[order], basis) for parts in (own, *found[1:])
-    )
-    return Joint(basis, own, dict(zip(rows, ordered, strict=True)))
-
-
-def _places(parts: Parts) -> np.ndarray:
-    """Where each part is, whatever the grid: (k, pixels) float32."""
-    return np.stack([parts.on_picture(heat, MATCH_SIDE).ravel() for heat in parts.heatmaps])
 
 
 def candidates(
@@ -125,21 +62,23 @@ def best(scores: np.ndarray, top: int, excluded: frozenset[int]) -> list[int]:
 
 
 def part_facts(
-    query: Query, colours: Sequence[int], renamed: dict[int, str]
+    query: Query, colours: Sequence[int], own: Mapping[int, tuple[str, float | None]]
 ) -> list[dict[str, Any]]:
-    """The rows of the parts list. renamed: the user's own names by part."""
+    """The rows of the parts list. own: the user's names by part, each with how alike the part is
+    to the one that was named (None where it is that one)."""
     facts = []
     for j in range(query.parts.k):
         named = short_name(query.names[j]) if j < len(query.names) else None
+        name, confidence = own.get(j, named or ("", None))
         facts.append(
             {
                 "number": j + 1,
                 "colour": int(colours[j]),
-                "name": renamed.get(j) or (named[0] if named else ""),
-                "confidence": None if named is None else round(named[1], 2),
+                "name": name,
+                "confidence": None if confidence is None else round(confidence, 2),
                 "energy": round(float(query.parts.energy[j]), 4),
                 "dead": bool(query.parts.dead[j]),
-                "renamed": j in renamed,
+                "renamed": j in own,
             }
         )
     return facts
@@ -216,18 +155,9 @@ def card_facts(
 
 
 def box_facts(query: Parts, common: Parts, weights: np.ndarray, *, exact: bool) -> list[int] | None:
-    """The box around what the weighted parts of the query are in a result.
-
-    exact: whether `common` comes from a true joint factorization (`Joint.exact`), whose sharper
-    heat is cut higher. None where nothing is found, and where the box would be nearly the whole
-    picture.
-    """
-    interest = region_of_interest(query) * weights
-    if not interest.any():
-        return None
-    threshold = JOINT_THRESHOLD if exact else THRESHOLD
-    box = locate_parts([query, common], interest, threshold=threshold)[1].box
-    return list(box) if box and not _covers(box, common.width, common.height) else None
+    """The box of `located_box`, as JSON."""
+    box = located_box(query, common, weights, exact=exact)
+    return None if box is None else list(box)
 
 
 def score_facts(query: Query, rows: np.ndarray) -> dict[str, Any] | None:
@@ -290,16 +220,6 @@ def large_image(index: Index, row: int | None, data: bytes | None) -> bytes:
     return thumbnail(read_image(path), LARGE_SIDE) if path else index.thumbnail(row)
 
 
-def data_uri(jpeg: bytes) -> str:
-    """A JPEG as the source of an image element."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
 def version_of(*parts: object) -> str:
     """A short name of a combination of values, equal for equal values."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
-def _covers(box: Box, width: int, height: int) -> bool:
-    """Whether a box says no more than "the picture"."""
-    return (box[2] - box[0]) * (box[3] - box[1]) > 0.9 * width * height

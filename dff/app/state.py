@@ -7,18 +7,19 @@ address is a stranger's text: what does not fit is dropped, not shown as an erro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import streamlit as st
 
 from dff.app.engine import Source
+from dff.app.limits import limits
 from dff.app.stories import load
 from dff.explain import check_weights
 from dff.geometry import Box, check_box
 from dff.index import Index
 
 LEAST_BOX = 8  # pixels
-MOST_PARTS = 10
+ONE, CONCEPTS, SEVERAL = "one", "concepts", "several"  # Explore's views, as in the address
 
 
 @dataclass
@@ -27,7 +28,11 @@ class Session:
 
     picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
     is the query; uploads: how many files there were. box and weights belong to `subject`, the
-    query they were chosen for. renamed: {(sha256, k, box): {part: name}}.
+    query they were chosen for. opened: the id of the result whose detail is open; arrived: the same
+    as the address gave it, until it is closed. view: of Explore's, ONE, CONCEPTS or SEVERAL;
+    chosen: the ids of the set of Concepts; asked: the ids of several pictures as one query, those
+    that results are to be like and those that they are not. These three are None before the
+    address has been read.
     """
 
     picture: str | None = None
@@ -37,8 +42,16 @@ class Session:
     subject: tuple[str, int] | None = None
     box: Box | None = None
     weights: tuple[float, ...] | None = None
+    opened: str | None = None
+    arrived: str | None = None
     notice: str | None = None
-    renamed: dict[tuple[str, int, Box | None], dict[int, str]] = field(default_factory=dict)
+    view: str | None = None
+    chosen: tuple[str, ...] | None = None
+    asked: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def close_detail(self) -> None:
+        """No result's detail is open."""
+        self.opened = self.arrived = None
 
 
 def session() -> Session:
@@ -61,25 +74,28 @@ def default_picture(index: Index) -> str:
 
 
 def read_address(current: Session, source: Source, size: tuple[int, int], k: int) -> None:
-    """Take box and weights from the address once, on a session's first query; drop them when the
-    query becomes another one."""
+    """Take box, weights and open result from the address once, on a session's first query; drop
+    them when the query becomes another one."""
     subject = (source.sha256, k)
     if current.subject is None:
         current.box = _box(st.query_params.get("box", ""), size)
         current.weights = _weights(st.query_params.get("weights", ""), k)
+        current.opened = current.arrived = st.query_params.get("result")
     else:
         if current.subject[0] != source.sha256:
             current.box = None
         if current.subject != subject:
             current.weights = None
+            current.close_detail()
     current.subject = subject
 
 
 def write_address(current: Session) -> None:
-    """Make the address reproduce the box and the weights."""
+    """Make the address reproduce the box, the weights and the open result."""
     weights = current.weights if current.weights and set(current.weights) != {1.0} else None
     write_one("box", ",".join(map(str, current.box)) if current.box else None)
     write_one("weights", ",".join(f"{w:g}" for w in weights) if weights else None)
+    write_one("result", current.opened)
 
 
 def valid_box(value: object, size: tuple[int, int]) -> Box | None:
@@ -103,7 +119,8 @@ def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
 
 def valid_k(text: str) -> int | None:
     """A number of parts from the address, or None."""
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_PARTS else None
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    return number if 1 <= number <= limits().parts else None
 
 
 def _box(text: str, size: tuple[int, int]) -> Box | None:
@@ -118,6 +135,12 @@ def _weights(text: str, k: int) -> tuple[float, ...] | None:
         return valid_weights([float(v) for v in text.split(",")], k)
     except ValueError:
         return None
+
+
+def valid_ids(text: str, index: Index, most: int) -> tuple[str, ...]:
+    """Ids of an index from the address, each once, at most `most`."""
+    ids = dict.fromkeys(id for id in text.split(",", 2 * most) if id in index.row_of)
+    return tuple(ids)[:most]
 
 
 def write_one(name: str, value: str | None) -> None:

@@ -60,7 +60,7 @@ from streamlit.testing.v1 import AppTest
 events = []
 drawn = explore.stage
 explore.stage = lambda *a, **o: (events.append("drawn"), drawn(*a, **o))[1]
-heavy = lambda: sorted({{"torch", "timm", "torchvision"}} & set(sys.modules))
+heavy = lambda: sorted({{"torch", "timm", "torchvision", "matplotlib"}} & set(sys.modules))
 engine.Engine.start = lambda self: events.append(f"network {{heavy()}}")
 at = AppTest.from_file({str(ROOT / "streamlit_app.py")!r}, default_timeout=60).run()
 print(events, len(at.exception), len(at.error), heavy())

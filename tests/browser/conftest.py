@@ -53,6 +53,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     env = {name: value for name, value in os.environ.items() if name != "DFF_INDEX"}
+    env["DFF_DATA"] = str(tmp_path_factory.mktemp("data"))
     address = f"http://localhost:{port}"
     with log.open("w") as out:
         process = subprocess.Popen([*command, *options], cwd=ROOT, env=env, stdout=out, stderr=out)

@@ -15,6 +15,7 @@ from PIL import Image
 from dff.app import scene
 from dff.app.stories import Story, load
 from dff.index import Index, Query
+from dff.shared_parts import JOINT, joint_parts
 
 pytestmark = pytest.mark.browser
 
@@ -150,7 +151,7 @@ def check_cards(page: Any, index: Index, weights: list[float], story: Story = ST
     matches = index.search(query, weights=weights, top=len(shown))
     assert [card["id"] for card in shown] == [match.id for match in matches]
     rows = [match.row for match in matches]
-    shared = scene.joint_parts(index, query, [m.row for m in index.search(query, top=scene.JOINT)])
+    shared = joint_parts(index, query, [m.row for m in index.search(query, top=JOINT)])
     heats = {row: shared.of(index, row).heatmaps for row in rows}
     maximum = max(float(heat.max()) for heat in (shared.query.heatmaps, *heats.values()))
     expected = {row: tint(heat, maximum, np.array(weights)) for row, heat in heats.items()}

@@ -43,6 +43,24 @@ def test_part_facts_say_what_was_planted():
     assert second.dead and second.name is None and second.mark is None
 
 
+def test_a_users_own_name_comes_first_and_is_no_guess():
+    guesses = ((("dome", 0.4),), (("mosque", 0.5),), (("sky", 0.3),))
+    parts = factors_data.part_facts(
+        made(np.ones((3, 2, 2)), np.eye(3)),
+        (0, 1, 2),
+        guesses,
+        own={0: ("<b>mine", None), 1: ("yours", 0.71)},
+    )
+    assert [(part.name, part.probability, part.own) for part in parts] == [
+        ("<b>mine", None, True),
+        ("yours", 0.71, True),
+        ("sky", 0.3, False),
+    ]
+    heads = [markup.part_head(part) for part in parts]
+    assert "looks like" not in heads[0] + heads[1] and "looks like" in heads[2]
+    assert "&lt;b&gt;mine" in heads[0] and "0.71" in heads[1]
+
+
 def test_without_stability_there_is_no_mark():
     factors = made(np.ones((1, 2, 2)), [[1.0]])
     assert factors_data.part_facts(factors, (0,), ((),))[0].mark is None

@@ -10,6 +10,7 @@ from dff.app import scene
 from dff.factorization import match_parts
 from dff.marks import MAX_COLOURS
 from dff.parts import Parts
+from dff.shared_parts import exact_joint_parts, joint_parts
 
 
 def decoded(facts: dict) -> np.ndarray:
@@ -104,7 +105,7 @@ def query(index):
 
 
 def test_a_card_is_made_of_one_row(index, query):
-    shared = scene.joint_parts(index, query, [1, 2, 3])
+    shared = joint_parts(index, query, [1, 2, 3])
     for row in (1, 5):
         card = scene.card_facts(index, query, row, shared.of(index, row), (3, 1, 0, 2))
         picture = index.pictures[row]
@@ -147,25 +148,26 @@ def test_a_large_collection_is_ranked_on_the_server(index, query, monkeypatch):
 
 
 def test_parts_carry_names_colours_and_energy(index, query):
-    facts = scene.part_facts(query, (2, 0, 1, 5), {1: "my own"})
+    facts = scene.part_facts(query, (2, 0, 1, 5), {1: ("my own", 0.71)})
     assert [part["number"] for part in facts] == [1, 2, 3, 4]
     assert [part["colour"] for part in facts] == [2, 0, 1, 5]
     assert sum(part["energy"] for part in facts) == pytest.approx(1, abs=1e-3)
-    assert facts[1]["name"] == "my own" and facts[1]["renamed"]
+    own = facts[1]
+    assert (own["name"], own["confidence"], own["renamed"]) == ("my own", 0.71, True)
     assert facts[0]["name"] and not facts[0]["renamed"]
     assert 0 < facts[0]["confidence"] <= 1
 
 
 def test_the_joint_parts_keep_the_querys_numbers(index, query):
-    shared = scene.joint_parts(index, query, [1, 2, 3, 4])
+    shared = joint_parts(index, query, [1, 2, 3, 4])
     assert not query.parts.dead.any()
     assert match_parts(query.parts.basis, shared.basis).tolist() == [0, 1, 2, 3]
-    again = scene.joint_parts(index, query, [1, 2, 3, 4])
+    again = joint_parts(index, query, [1, 2, 3, 4])
     assert (again.basis == shared.basis).all()
 
 
 def test_a_located_box_needs_a_part_that_counts(index, query):
-    shared = scene.joint_parts(index, query, [1])
+    shared = joint_parts(index, query, [1])
     nothing = np.zeros(query.parts.k, np.float32)
     assert scene.box_facts(shared.query, shared.of(index, 1), nothing, exact=False) is None
     picture = index.pictures[1]
@@ -214,7 +216,7 @@ def test_the_rule_of_the_score_in_words(matching, members, says, best_only):
 
 
 def test_exact_joint_parts_are_in_the_querys_order(index, query, backbone):
-    exact = scene.exact_joint_parts(index, query, index.picture(0), [1, 2])
+    exact = exact_joint_parts(index, query, index.picture(0), [1, 2])
     assert set(exact.exact) == {1, 2}
     assert exact.of(index, 1) is exact.exact[1]
     assert exact.basis.shape == query.parts.basis.shape

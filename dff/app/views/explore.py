@@ -1,4 +1,5 @@
-"""Explore: pick a picture, see its parts, find their like, see where and why."""
+"""Explore: pick a picture, see its parts, find their like, see where and why; or pick several and
+see what they share (`concepts`), or find what is like them together (`several`)."""
 
 import random
 from dataclasses import dataclass
@@ -8,13 +9,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from dff.app import scene
+from dff.app import naming, scene, shortlist, takeaway
 from dff.app.components.stage import stage
-from dff.app.controls import choose_picture, k_slider
+from dff.app.controls import choose_picture, k_slider, results_select
 from dff.app.deletion_panel import result_dialog
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.state import (
+    CONCEPTS,
+    ONE,
+    SEVERAL,
     Session,
     ask_for,
     read_address,
@@ -22,14 +26,17 @@ from dff.app.state import (
     valid_box,
     valid_weights,
     write_address,
+    write_one,
 )
 from dff.app.stories import load, story_of
+from dff.app.takeaway_files import search_view
+from dff.app.views import concepts, several
 from dff.geometry import Box
 from dff.images import read_image
 from dff.index import Query
+from dff.shared_parts import JOINT, Joint, exact_joint_parts, joint_parts
 
-TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
-LONGEST_NAME = 60
+VIEWS = {ONE: "One picture", CONCEPTS: "Concepts", SEVERAL: "Several pictures"}
 OPTIONS = {"opacity": 0.65, "threshold": 0.25, "scale": "shared"}
 
 
@@ -48,6 +55,10 @@ class Choice:
 def page(engine: Engine) -> None:
     """Draw the page."""
     current = session()
+    view = _view(current)
+    if view != ONE:
+        (concepts if view == CONCEPTS else several).page(engine)
+        return
     choice = _toolbar(engine)
     slot = st.container()
     if current.notice:
@@ -65,6 +76,30 @@ def page(engine: Engine) -> None:
 # --- choosing --------------------------------------------------------------------------
 
 
+def _view(current: Session) -> str:
+    """One picture, what a set of them shares, or several as one query."""
+    if current.view is None:
+        asked = st.query_params.get("view")
+        current.view = asked if asked in VIEWS else ONE
+    # Set in every run: other pages forget the widget, and a result can change the view.
+    st.session_state["explore_view"] = current.view
+
+    def chosen() -> None:
+        current.view = st.session_state["explore_view"]
+
+    st.segmented_control(
+        "View",
+        tuple(VIEWS),
+        format_func=VIEWS.__getitem__,
+        required=True,
+        key="explore_view",
+        on_change=chosen,
+        label_visibility="collapsed",
+    )
+    write_one("view", None if current.view == ONE else current.view)
+    return current.view
+
+
 def _toolbar(engine: Engine) -> Choice:
     """The row of controls; what they say."""
     index = engine.index
@@ -72,15 +107,37 @@ def _toolbar(engine: Engine) -> Choice:
         source = choose_picture(index)
         st.button("Surprise me", icon=":material/casino:", on_click=_surprise, args=(engine,))
         k = k_slider(index)
-        top = st.selectbox("Results", TOP_CHOICES, key="top", bind="query-params", width=100)
+        top = results_select()
         exact = st.toggle(
             "Refine",
             key="refine",
+            bind="query-params",
             help="Factorize the query and its first results together, from their pixels: exact, "
             "and a few seconds slower. Otherwise the shared parts come from stored factors.",
         )
+        shortlist.popover(index)
+        st.button(
+            "Concepts of these",
+            icon=":material/category:",
+            key="concepts_of_these",
+            on_click=_concepts_of,
+            args=(engine, source, k, top),
+            help="What this picture and its results have in common.",
+        )
+        takeaway.button()
         status = st.empty()
     return Choice(source, k, top, exact, status)
+
+
+def _concepts_of(engine: Engine, source: Source, k: int, top: int) -> None:
+    """The picture, where the collection has it, and its results become Concepts' set."""
+    index, current = engine.index, session()
+    query = engine.query(source, k, current.box)
+    rows = engine.scene((source.sha256, k, current.box, "rows"), lambda: index.row_scores(query))
+    weights = np.array(current.weights or (1.0,) * k, np.float32)
+    own = [] if source.row is None else [source.row]
+    found = [*own, *scene.best(rows @ weights, top, query.same)]
+    concepts.show_set([index.pictures[row].id for row in found])
 
 
 def _surprise(engine: Engine) -> None:
@@ -123,7 +180,6 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
             engine.wait()
     query = engine.query(source, k, box)
     data = _stage_data(engine, current, choice, query)
-    subject = (source.sha256, k, box)
 
     def on_weights() -> None:
         value = st.session_state["stage"].get("weights")
@@ -141,9 +197,25 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
 
     def on_test() -> None:
         st.session_state["test"] = st.session_state["stage"].get("test")
+        current.close_detail()
+
+    def on_open() -> None:
+        row = st.session_state["stage"].get("open")
+        known = type(row) is int and 0 <= row < len(index)
+        current.opened, current.arrived = index.pictures[row].id if known else None, None
 
     def on_rename() -> None:
-        _rename(current, subject, st.session_state["stage"].get("rename"), k)
+        shown = index.pictures[query.row].id if query.row is not None else ""
+        naming.rename(index, query.parts.basis, st.session_state["stage"].get("rename"), shown)
+
+    def on_keep() -> None:
+        shortlist.toggle(index, st.session_state["stage"].get("keep"))
+
+    def on_ask() -> None:
+        value = st.session_state["stage"].get("ask")
+        if query.row is not None and several.asked_by(index, value, index.pictures[query.row].id):
+            current.view = SEVERAL
+            current.close_detail()
 
     stage(
         data,
@@ -153,23 +225,33 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
         on_use_as_query=on_use_as_query,
         on_rename=on_rename,
         on_test=on_test,
+        on_open=on_open,
+        on_keep=on_keep,
+        on_ask=on_ask,
     )
     row = st.session_state.pop("test", None)
     if type(row) is int and 0 <= row < len(index):
-        result_dialog(engine, source, query, row, current.renamed.get(subject, {}))
+        names = naming.own_names(index, query.parts.basis)
+        result_dialog(engine, source, query, row, {j: name for j, (name, _) in names.items()})
+    if takeaway.pressed():
+        _take_away(engine, choice, query, data)
 
 
-def _rename(current: Session, subject: tuple[str, int, Box | None], value: Any, k: int) -> None:
-    if not isinstance(value, dict) or type(value.get("part")) is not int:
-        return
-    part, name = value["part"], str(value.get("name") or "").strip()[:LONGEST_NAME]
-    if not 0 <= part < k:
-        return
-    names = current.renamed.setdefault(subject, {})
-    if name:
-        names[part] = name
-    else:
-        names.pop(part, None)
+def _take_away(engine: Engine, choice: Choice, query: Query, data: dict[str, Any]) -> None:
+    key = (choice.source.sha256, query.parts.k, query.box, "rows")
+    rows = engine.scene(key, lambda: engine.index.row_scores(query))
+    takeaway.search_dialog(
+        search_view(
+            engine,
+            choice.source,
+            query,
+            _joint(engine, choice, query, rows),
+            names=[part["name"] for part in data["parts"]],
+            weights=data["weights"],
+            top=choice.top,
+            refined=choice.exact,
+        )
+    )
 
 
 def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) -> dict[str, Any]:
@@ -206,6 +288,10 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
             exact = row in shared.exact
             box_now = scene.box_facts(shared.query, common, weights, exact=exact)
         cards.append({**card, "box": box_now})
+    arrived = index.row_of.get(current.arrived or "")
+    if current.arrived is not None and arrived not in shown[:top]:
+        arrived = None
+        current.close_detail()
     data: dict[str, Any] = {
         "version": scene.version_of(index.folder, subject, kind, top),
         "busy": None,
@@ -214,7 +300,7 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
             (*subject, kind, title, note, "query"),
             lambda: scene.query_facts(index, query, title, note, image, shared),
         ),
-        "parts": scene.part_facts(query, colours, current.renamed.get(subject, {})),
+        "parts": scene.part_facts(query, colours, naming.own_names(index, query.parts.basis)),
         "refined": choice.exact,
         "rule": scene.rule_facts(query),
         "palette": scene.palette_facts(),
@@ -222,6 +308,8 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
         "scores": scene.score_facts(query, rows),
         "cards": cards,
         "top": top,
+        "kept": sorted(shortlist.rows_of(index)),
+        "opened": arrived,
         "story": _story(engine, source, k, box),
         "options": OPTIONS,
     }
@@ -230,25 +318,23 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
     return data
 
 
-def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> scene.Joint:
+def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> Joint:
     """The shared parts. They come from the first results with all parts on, and stay the same
     when weights move, so that no colour changes under the user's hand."""
     index = engine.index
     subject = (choice.source.sha256, query.parts.k, query.box)
     ones = np.ones(rows.shape[1], np.float32)
-    first = scene.best(rows @ ones, scene.JOINT, query.same)
+    first = scene.best(rows @ ones, JOINT, query.same)
     if not choice.exact:
-        stored: scene.Joint = engine.scene(
-            (*subject, "joint"), lambda: scene.joint_parts(index, query, first)
-        )
+        stored: Joint = engine.scene((*subject, "joint"), lambda: joint_parts(index, query, first))
         return stored
 
-    def run() -> scene.Joint:
+    def run() -> Joint:
         with choice.status, st.spinner("Factorizing all of them together."):
             picture = read_image(choice.source.read(index))
-            return scene.exact_joint_parts(index, query, picture, first)
+            return exact_joint_parts(index, query, picture, first)
 
-    found: scene.Joint = engine.scene((*subject, "exact"), run)
+    found: Joint = engine.scene((*subject, "exact"), run)
     return found
 
 

@@ -1,14 +1,16 @@
 """Lab, Factors: one picture under the microscope."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dff.app import markup
+from dff.app import factors_beside, markup, takeaway
 from dff.app.controls import choose_picture, k_slider
 from dff.app.deletion_panel import factors_test
 from dff.app.engine import Engine, Source
+from dff.app.factors_closer import look_closer, panel
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
@@ -29,7 +31,7 @@ NETWORKS = (
 )
 ONE, ALL = "One at a time", "Side by side"
 SMOOTH, RAW = "Smooth", "Grid"
-SHARED, OWN = "Shared scale", "Own scale"
+SHARED, OWN, BOTH = "Shared scale", "Own scale", "Both pictures"
 SOLVERS = ("hals", "mu", "kl")
 
 
@@ -55,13 +57,24 @@ def page(shared: Engine) -> None:
             with waiting, nullcontext() if lab.knows(name) else st.spinner(loading(name)):
                 layer = _layer(lab, name, layer_slot)
         slide = lab.slide(source, name, layer)
+        second = None if view.side_by_side else factors_beside.second(lab, slide, view)
+        if second is not None and st.session_state["scale"] == BOTH:
+            view = replace(view, maximum=factors_beside.highest(lab, slide, view, second))
         # Everything above the fold, before anything is drawn: a page that fills in bits jumps.
         (draw_all if view.side_by_side else draw_main)(lab, slide, view)
         lab.names(slide, view.k, view.recipe)
         waiting.empty()
+        takeaway.take_parts_away(lab, source, slide, view)
         with body:
             (all_k if view.side_by_side else one_k)(lab, source, slide, view)
             if not view.side_by_side:
+                st.markdown("#### Look closer")
+                panel(
+                    factors_beside.KEY,
+                    "A second picture, beside this one",
+                    lambda: factors_beside.beside(lab, slide, view, second),
+                )
+                look_closer(lab, slide, view)
                 factors_test(lab, source, slide, view)
     except WeightsUnavailable as problem:
         waiting.empty()
@@ -121,13 +134,14 @@ def _view(k: int) -> View:
         )
         scale = st.segmented_control(
             "Scale of the heatmaps",
-            (SHARED, OWN),
+            (SHARED, OWN, BOTH) if factors_beside.is_open() else (SHARED, OWN),
             default=SHARED,
             required=True,
             key="scale",
             bind="query-params",
             label_visibility="collapsed",
         )
+        takeaway.button()
     with st.expander("Solver, start and seed", key="recipe"):
         recipe = _recipe()
     return View(

@@ -1,4 +1,4 @@
-"""The gallery: choose a picture of the index by looking.
+"""The gallery: choose a picture of the index, or several, by looking.
 
 The browser knows every picture's title and category, so it searches and filters at once. It shows
 a page of pictures at a time and asks for those thumbnails it has not seen.
@@ -34,21 +34,50 @@ _GALLERY = st.components.v2.component(
 )
 
 
-def gallery(index: Index, *, key: str, selected: int | None = None) -> int | None:
+def gallery(
+    index: Index, *, key: str, selected: int | None = None, inline: bool = False
+) -> int | None:
     """Mount the gallery and return the row of the picture that was just picked, or None.
 
     selected: the row of the present choice; it is marked, and its page is the one that opens.
+    inline: it is a part of the page, not of a dialog, and leaves the keyboard's focus alone.
     """
     selected = valid_row(selected, len(index))
+    result = _mount(index, key, selected, {"selected": selected, "inline": inline})
+    return valid_row(result.get("pick"), len(index))
+
+
+def gallery_of_many(
+    index: Index,
+    *,
+    key: str,
+    chosen: Sequence[int],
+    most: int,
+    verb: str = "Use",
+    inline: bool = False,
+) -> list[int]:
+    """Mount the gallery for several pictures; the rows that were just decided on, or none.
+
+    chosen: the rows of the present choice, in their order. most: how many can be chosen. verb:
+    what the button says is done with them. inline: as in `gallery`.
+    """
+    given = valid_rows(chosen, len(index), most)
+    first = given[0] if given else None
+    several = {"selected": first, "chosen": given, "most": most, "verb": verb, "inline": inline}
+    result = _mount(index, key, first, several)
+    return valid_rows(result.get("done"), len(index), most)
+
+
+def _mount(index: Index, key: str, selected: int | None, choice: dict[str, Any]) -> Any:
     state = st.session_state.get(key) or {}
     needed = valid_rows(state.get("needed"), len(index)) or first_page(selected, len(index))
-    result = _GALLERY(
+    return _GALLERY(
         key=key,
-        data=gallery_data(index, needed, selected),
+        data={**gallery_data(index, needed, selected), **choice},
         on_needed_change=_nothing,
         on_pick_change=_nothing,
+        on_done_change=_nothing,
     )
-    return valid_row(result.get("pick"), len(index))
 
 
 def gallery_data(index: Index, needed: Sequence[int], selected: int | None) -> dict[str, Any]:
@@ -77,11 +106,11 @@ def valid_row(value: object, count: int) -> int | None:
     return None
 
 
-def valid_rows(value: object, count: int) -> list[int]:
-    """At most a page of rows from the browser, each once; what is not a row is left out."""
+def valid_rows(value: object, count: int, most: int = PAGE) -> list[int]:
+    """At most `most` rows from the browser, each once; what is not a row is left out."""
     if not isinstance(value, list | tuple):
         return []
-    found = dict.fromkeys(valid_row(row, count) for row in value[:PAGE])
+    found = dict.fromkeys(valid_row(row, count) for row in value[:most])
     return [row for row in found if row is not None]
 
 

@@ -61,7 +61,8 @@ function createGallery(root) {
 }
 
 function receive(app, data) {
-  const changed = data.items.length !== app.items.length || data.items.some((item, i) => item.id !== app.items[i].id);
+  const changed = data.items.length !== app.items.length || data.items.some((item, i) => item.id !== app.items[i].id || item.title !== app.items[i].title);
+  const begun = app.items.length > 0;
   if (changed) {
     app.items = data.items.map((item) => ({
       ...item,
@@ -70,20 +71,28 @@ function receive(app, data) {
     app.thumbnails.clear();
     app.size = data.page;
     app.categories = [...countBy(app.items)].sort((a, b) => b[1] - a[1]).map(([category]) => category);
-    app.page = Math.floor((data.selected ?? 0) / app.size);
-    app.focus = (data.selected ?? 0) % app.size;
+    if (!begun || data.selected !== null) {
+      app.page = Math.floor((data.selected ?? 0) / app.size);
+      app.focus = (data.selected ?? 0) % app.size;
+    }
+    app.chosen = data.chosen ? new Set(data.chosen) : null; // rows are others' now
   }
   const moved = data.selected !== app.selected;
   app.selected = data.selected;
+  // What is chosen here is the browser's own until it is used.
+  app.most = data.most;
+  app.verb = data.verb;
   for (const [row, uri] of Object.entries(data.thumbnails)) {
     app.thumbnails.delete(Number(row));
     app.thumbnails.set(Number(row), uri);
   }
   while (app.thumbnails.size > KEPT) app.thumbnails.delete(app.thumbnails.keys().next().value);
   if (changed || moved) filter(app);
+  app.page = Math.min(app.page, pages(app) - 1);
   if (changed) renderChips(app);
   if (changed || moved) renderGrid(app);
   else fillGrid(app);
+  renderChosen(app);
   if (changed && data.selected !== null) app.grid.children[app.focus]?.scrollIntoView({ block: "nearest" });
 }
 
@@ -149,12 +158,49 @@ function build(app) {
   app.after = h("button", { type: "button", class: "turn", "aria-label": "Next page", onclick: () => turn(app, app.page + 1) }, icon("right"));
   app.place = h("span", { class: "place" });
   app.pager = h("div", { class: "pager" }, app.before, app.place, app.after);
+  app.none = h("button", { type: "button", class: "button plain", text: "None", "aria-label": "Choose none", onclick: () => choose(app, []) });
+  app.all = h("button", { type: "button", class: "button plain", onclick: () => choose(app, app.shown.map((item) => item.row)) });
+  app.use = h("button", { type: "button", class: "button primary", "data-testid": "use-chosen", onclick: () => app.send.trigger("done", [...app.chosen]) });
+  app.choice = h("div", { class: "choice" }, app.all, app.none, app.use);
   app.root.replaceChildren(
     h("div", { class: "field" }, icon("search"), app.search, app.clear),
     app.chips,
     app.scroller,
-    h("div", { class: "foot" }, app.range, app.pager),
+    h("div", { class: "foot" }, app.range, app.pager, app.choice),
   );
+}
+
+/** Choose these rows besides what is chosen, or none; no more than there is room for. */
+function choose(app, rows) {
+  app.chosen = new Set(rows.length ? [...app.chosen, ...rows].slice(0, app.most) : []);
+  for (const node of app.grid.children) markTile(app, node);
+  renderChosen(app);
+}
+
+function toggle(app, row) {
+  if (app.chosen.has(row)) app.chosen.delete(row);
+  else if (app.chosen.size < app.most) app.chosen.add(row);
+  for (const node of app.grid.children) markTile(app, node);
+  renderChosen(app);
+}
+
+function markTile(app, node) {
+  const row = Number(node.dataset.row);
+  const chosen = app.chosen ? app.chosen.has(row) : row === app.selected;
+  node.setAttribute("aria-pressed", String(chosen));
+}
+
+function renderChosen(app) {
+  app.choice.hidden = !app.chosen;
+  if (!app.chosen) return;
+  const count = app.chosen.size;
+  const full = count >= app.most ? ", the most there can be" : "";
+  app.use.textContent = count === 1 ? `${app.verb} 1 picture` : `${app.verb} ${count} pictures`;
+  app.use.disabled = count === 0;
+  app.none.disabled = count === 0;
+  app.all.textContent = `Add these ${app.shown.length}`;
+  app.all.hidden = app.shown.length > app.most;
+  app.use.title = `${count} chosen${full}`;
 }
 
 function renderChips(app) {
@@ -200,21 +246,23 @@ function renderGrid(app) {
   app.place.textContent = `Page ${app.page + 1} / ${pages(app)}`;
   app.before.disabled = app.page === 0;
   app.after.disabled = app.page === pages(app) - 1;
+  renderChosen(app);
   fillGrid(app);
 }
 
 function tile(app, item, i) {
-  const chosen = item.row === app.selected;
-  return h("button", {
-    type: "button", class: "tile", tabindex: i === app.focus ? "0" : "-1", "data-row": String(item.row),
-    "aria-pressed": String(chosen), "aria-label": `${item.title}, ${readable(item.category)}`,
+  const node = h("button", {
+    type: "button", class: app.chosen ? "tile many" : "tile", tabindex: i === app.focus ? "0" : "-1", "data-row": String(item.row),
+    "aria-label": `${item.title}, ${readable(item.category)}`,
     title: item.title,
-    onclick: () => app.send.trigger("pick", item.row),
+    onclick: () => (app.chosen ? toggle(app, item.row) : app.send.trigger("pick", item.row)),
     onfocus: () => setFocus(app, i),
   },
   h("span", { class: "frame skeleton" }),
   h("span", { class: "name", text: item.title }),
   h("span", { class: "kind", text: readable(item.category) }));
+  markTile(app, node);
+  return node;
 }
 
 /** Put in the thumbnails that are here; the frames of the others wait at the same size. */
@@ -229,6 +277,10 @@ function fillGrid(app) {
     if (!uri || !uri.startsWith("data:image/")) continue;
     const image = h("img", { alt: items[i].title, src: uri, draggable: "false", decoding: "async" });
     image.onload = () => frame.classList.remove("skeleton");
+    image.onerror = () => { // a thumbnail that cannot be read
+      frame.classList.remove("skeleton");
+      image.replaceWith(h("span", { class: "unreadable", text: "No preview" }));
+    };
     frame.append(image);
   }
   if (missing) ask(app);
@@ -310,7 +362,7 @@ export default function (component) {
   app.send = { state: setStateValue, trigger: setTriggerValue };
   receive(app, data);
   // A keyboard that covers half of a phone's screen should not open by itself.
-  if (fresh && matchMedia("(hover: hover)").matches) app.search.focus({ preventScroll: true });
+  if (fresh && !data.inline && matchMedia("(hover: hover)").matches) app.search.focus({ preventScroll: true });
   return () => {
     clearTimeout(app.timer);
     galleries.delete(root);

@@ -57,6 +57,9 @@ def stage(
     on_use_as_query: Callable[[], None] = _nothing,
     on_rename: Callable[[], None] = _nothing,
     on_test: Callable[[], None] = _nothing,
+    on_open: Callable[[], None] = _nothing,
+    on_keep: Callable[[], None] = _nothing,
+    on_ask: Callable[[], None] = _nothing,
 ) -> Any:
     """Mount the stage and return what the user did.
 
@@ -67,7 +70,7 @@ def stage(
         component only ever sets them as text.
     key
         The element's key; what the user did is in ``st.session_state[key]`` in the callbacks.
-    on_weights, on_box, on_use_as_query, on_rename, on_test
+    on_weights, on_box, on_use_as_query, on_rename, on_test, on_open, on_keep, on_ask
         Called before the script runs again, as any widget's ``on_change``.
 
     Returns
@@ -75,9 +78,12 @@ def stage(
     The result with, for one run only, ``weights`` (list of floats 0 to 2), ``box`` (four ints in
     pixels of the original picture, or none to clear it), ``use_as_query`` (a row of the index),
     ``rename`` (``{"part": index, "name": text}``; an empty name means the network's own name
-    again) and ``test`` (a row whose explanation is to be tested). All of it comes from the
-    browser: check it before use. They are triggers and not state: the caller keeps what is chosen
-    for which query, and the same weights chosen again for another query must be reported again.
+    again), ``test`` (a row whose explanation is to be tested), ``open`` (the row whose detail is
+    open now, -1 for none), ``keep`` (a row for the shortlist, or off it) and ``ask`` (``{"row":
+    row, "sign": 1 or -1}``, a result that is to be part of the query, liked or not). All of it
+    comes from the browser: check it before use. They are triggers and not state: the caller keeps
+    what is chosen for which query, and the same weights chosen again for another query must be
+    reported again.
     """
     return _STAGE(
         key=key,
@@ -88,4 +94,7 @@ def stage(
         on_use_as_query_change=on_use_as_query,
         on_rename_change=on_rename,
         on_test_change=on_test,
+        on_open_change=on_open,
+        on_keep_change=on_keep,
+        on_ask_change=on_ask,
     )

@@ -1,12 +1,22 @@
 // The detail dialog: query and match side by side, and where the score comes from.
 
+const TELL_DELAY = 400; // ms after the last step: the address follows when the reader stays
+
 function openDetail(app, row) {
   app.update({ detail: row, cell: null, lit: null });
+  tellOpened(app);
 }
 
 function closeDetail(app) {
   if (app.state.detail === null) return;
   app.update({ detail: null, cell: null, lit: null });
+  tellOpened(app);
+}
+
+/** The open result belongs in the address; -1 is none. */
+function tellOpened(app) {
+  clearTimeout(app.timers.opened);
+  app.timers.opened = setTimeout(() => app.send("open", app.state.detail ?? -1), TELL_DELAY);
 }
 
 /** The result before or after this one, among those whose picture has come. */
@@ -31,6 +41,11 @@ function buildDetail(app) {
     previous: button("detail-previous", "Previous result", "left", () => stepDetail(app, -1)),
     next: button("detail-next", "Next result", "right", () => stepDetail(app, 1)),
     use: h("button", { class: "primary", type: "button", "data-testid": "detail-use", text: "Use as query" }),
+    ask: [[1, "+ More like this too"], [-1, "− Less like this"]].map(([sign, text]) => {
+      const onclick = () => app.send("ask", { row: app.state.detail, sign });
+      // An uploaded picture is not of the collection and cannot be asked about with others.
+      return h("button", { class: "quiet ask", type: "button", "data-testid": sign > 0 ? "detail-more" : "detail-less", text, onclick, hidden: !app.state.data.query.id });
+    }),
     body: h("div", { class: "detail-body" }),
     drawn: "",
     late: [],
@@ -43,7 +58,7 @@ function buildDetail(app) {
   const close = button("detail-close", "Close", "close", () => closeDetail(app));
   refs.dialog = h("dialog", { class: "detail", "data-testid": "detail", "aria-labelledby": "detail-title" },
     h("header", { class: "detail-head" },
-      refs.previous, refs.next, h("div", { class: "detail-title" }, refs.title, refs.facts), refs.use, close),
+      refs.previous, refs.next, h("div", { class: "detail-title" }, refs.title, refs.facts), ...refs.ask, refs.use, close),
     refs.body);
   refs.dialog.onclose = () => closeDetail(app);
   refs.dialog.onclick = (event) => {
@@ -102,6 +117,7 @@ function fillDetail(app, record) {
 /** The test is a dialog of the page's own, which would lie under this one. */
 function testResult(app, row) {
   closeDetail(app);
+  clearTimeout(app.timers.opened); // a second run would close the page's dialog
   app.send("test", row);
 }
 

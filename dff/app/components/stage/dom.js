@@ -8,6 +8,7 @@ const ICONS = {
   left: "M14.5 5.5L8 12l6.5 6.5",
   right: "M9.5 5.5L16 12l-6.5 6.5",
   region: "M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4",
+  star: "M12 4l2.4 5 5.6.8-4 3.9.9 5.5-4.9-2.6-4.9 2.6.9-5.5-4-3.9 5.6-.8z",
   sliders: "M4 8h9M17 8h3M4 16h3M11 16h9M15 6v4M9 14v4",
 };
 
@@ -128,3 +129,10 @@ function idOf(object) {
 }
 
 const prefersNoMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Keys typed into a field are not shortcuts, neither ours nor the page's. */
+function quietTyping(event) {
+  const typing = event.target.matches("input[type=text], input[type=number], select");
+  if (typing) event.stopPropagation();
+  return typing;
+}

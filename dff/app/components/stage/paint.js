@@ -266,3 +266,19 @@ function regionAt(picture, event) {
   if (x < 0 || y < 0 || x >= regions.width || y >= regions.height) return -1;
   return regions.labels[y * regions.width + x];
 }
+
+const darkCache = new Recent(10);
+
+/** Whether a CSS colour is dark (the theme can be any the user made). */
+function isDark(colour) {
+  return darkCache.get(colour, () => measureDark(colour));
+}
+
+function measureDark(colour) {
+  const context = document.createElement("canvas").getContext("2d");
+  context.fillStyle = "#ffffff";
+  context.fillStyle = colour.trim();
+  context.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
+  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
+}

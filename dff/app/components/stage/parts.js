@@ -113,7 +113,7 @@ function renderPartName(app, part, refs, index) {
   const { state } = app;
   const own = state.pending.names[index];
   const renamed = own ? true : part.renamed && own === undefined;
-  const confidence = !renamed && !part.dead && typeof part.confidence === "number" ? ` ${part.confidence.toFixed(2)}` : "";
+  const confidence = !own && !part.dead && typeof part.confidence === "number" ? ` ${part.confidence.toFixed(2)}` : "";
   const lead = part.dead ? "nothing found" : renamed || !part.name ? "" : "looks like: ";
   const key = `${lead}|${nameOf(state, part)}|${confidence}`;
   if (refs.nameKey === key) return;
@@ -121,7 +121,7 @@ function renderPartName(app, part, refs, index) {
   refs.name.replaceChildren(
     h("span", { class: "muted", text: lead }),
     part.dead ? "" : h("strong", { text: nameOf(state, part), title: nameOf(state, part) }),
-    h("span", { class: "confidence", text: confidence, title: "The classifier's probability" }),
+    h("span", { class: "confidence", text: confidence, title: renamed ? "Your name: how alike this is to the part you named" : "The classifier's probability" }),
   );
 }
 

@@ -43,15 +43,28 @@ function createCard(app, row, record) {
   card.use = h("button", {
     class: "quiet use", type: "button", "data-testid": "use-as-query", text: "Use as query", disabled: !record,
   });
+  card.keep = record ? keepButton(app, row, record.title) : null;
   if (record) connectCard(app, card);
   card.open.append(record ? card.picture.wrap : h("span", { class: "skeleton picture-skeleton" }));
   card.node = h("li", { class: "card", "data-testid": "card", "data-row": row, "data-id": record?.id },
-    card.open, card.moved,
+    card.open, card.keep, card.moved,
     h("div", { class: "card-body" },
       h("div", { class: "card-head" }, card.rank, card.title),
       h("div", { class: "card-score" }, card.score, card.bar.node),
       h("div", { class: "card-foot" }, card.percentile, card.use)));
   return card;
+}
+
+/** A star: on the shortlist or not. `aria-pressed` says which. */
+function keepButton(app, row, title) {
+  const button = h("button", {
+    class: "icon-button keep", type: "button", "data-testid": "keep", "aria-label": `Keep ${title} on the shortlist`, title: "Keep on the shortlist",
+  }, icon("star"));
+  button.onclick = () => {
+    setAttribute(button, "aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    app.send("keep", row);
+  };
+  return button;
 }
 
 function connectCard(app, card) {
@@ -126,6 +139,7 @@ function fillCard(app, card, range) {
   setText(card.score, score);
   setText(card.percentile, percentileText(ranking.percentile(card.row)));
   setText(card.moved, moved);
+  if (card.keep) setAttribute(card.keep, "aria-pressed", String(app.state.data.kept.includes(card.row)));
   card.moved.className = `moved ${{ "▲": "up", "▼": "down", n: "new" }[moved[0]] ?? ""}`;
   fillBar(card.bar, sharesOf(ranking, card.row), range);
   if (!card.record) return setAttribute(card.open, "aria-label", `Rank ${rank}, picture on its way, score ${score}`);

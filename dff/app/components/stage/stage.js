@@ -48,7 +48,7 @@ function freshState(data) {
     view: loadView(data.options),
     pending: { weights: null, box: undefined, names: {} },
     lit: null, peek: false, showWeights: false, editing: null,
-    boxing: null, detail: null, cell: null, base: null, wanted: null,
+    boxing: null, detail: data.opened, cell: null, base: null, wanted: null,
   };
 }
 
@@ -150,13 +150,6 @@ function light(app, colour) {
   if (app.state.lit !== colour) app.update({ lit: colour });
 }
 
-/** Keys typed into a field are not shortcuts, neither ours nor the page's. */
-function quietTyping(event) {
-  const typing = event.target.matches("input[type=text], input[type=number], select");
-  if (typing) event.stopPropagation();
-  return typing;
-}
-
 function stageKey(app, event) {
   if (quietTyping(event) || event.ctrlKey || event.metaKey || event.altKey || !app.state) return;
   if (/^[0-9]$/.test(event.key)) {
@@ -199,22 +192,6 @@ function render(app) {
   renderToolbar(app);
   renderResults(app);
   renderDetail(app);
-}
-
-const darkCache = new Recent(10);
-
-/** Whether a CSS colour is dark (the theme can be any the user made). */
-function isDark(colour) {
-  return darkCache.get(colour, () => measureDark(colour));
-}
-
-function measureDark(colour) {
-  const context = document.createElement("canvas").getContext("2d");
-  context.fillStyle = "#ffffff";
-  context.fillStyle = colour.trim();
-  context.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-  return 0.299 * red + 0.587 * green + 0.114 * blue < 128;
 }
 
 const stages = new WeakMap();

@@ -45,7 +45,7 @@ function buildToolbar(app) {
   const display = h("button", { class: "quiet", type: "button", "data-testid": "display-toggle" },
     icon("sliders"), h("span", { text: "Display" }));
   display.onclick = () => setView(app, { open: !app.state.view.open });
-  const panel = buildDisplay(app);
+  const panel = buildDisplay(app, "Keys: 1 to 9 and 0 switch parts, h held shows the photo.");
   app.refs.toolbar = { modes, photo, display, panel, ...app.refs.toolbar };
   return h("div", { class: "toolbar", role: "group", "aria-label": "How the pictures are drawn" },
     h("div", { class: "segmented", role: "group", "aria-label": "Parts shown" }, ...modes),
@@ -65,7 +65,8 @@ function slider(app, name, label, low, high) {
   return { node: h("label", { class: "field" }, h("span", { text: label }), input, value), render };
 }
 
-function buildDisplay(app) {
+/** keys: what is said of them under the controls. */
+function buildDisplay(app, keys) {
   const sliders = [slider(app, "opacity", "Colour", 0, 1), slider(app, "threshold", "Threshold", 0.05, 0.9)];
   const scale = h("select", { "data-testid": "scale" }, ...SCALES.map(([value, text]) => h("option", { value, text })));
   scale.onchange = () => setView(app, { scale: scale.value });
@@ -76,16 +77,22 @@ function buildDisplay(app) {
     ...sliders.map((item) => item.node),
     h("label", { class: "field" }, h("span", { text: "Heat scale" }), scale),
     h("label", { class: "check" }, grid, h("span", { text: "Raw grid" })),
-    h("p", { class: "fine keys", text: "Keys: 1 to 9 and 0 switch parts, h held shows the photo." }));
+    h("p", { class: "fine keys", text: keys }));
 }
 
 function renderToolbar(app) {
   const { view } = app.state;
-  const { modes, photo, display, panel, sliders, scale, grid } = app.refs.toolbar;
+  const { modes, photo, display, panel } = app.refs.toolbar;
   for (const button of modes) setAttribute(button, "aria-pressed", String(button.dataset.mode === view.mode));
   setAttribute(photo, "aria-pressed", String(view.photo));
   setAttribute(display, "aria-expanded", String(view.open));
   panel.hidden = !view.open;
+  renderDisplay(app);
+}
+
+function renderDisplay(app) {
+  const { view } = app.state;
+  const { sliders, scale, grid } = app.refs.toolbar;
   for (const item of sliders) item.render();
   if (scale.value !== view.scale) scale.value = view.scale;
   grid.checked = !view.smooth;
