@@ -19,7 +19,7 @@ from dff.index import Index
 TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
 
 
-def choose_picture(index: Index, *, width: int = 320) -> Source:
+def choose_picture(index: Index, *, width: int = 260) -> Source:
     """A picture of the collection, by title or from the gallery, or an uploaded one."""
     chosen = _picture_select(index, width)
     if st.button("Browse", icon=":material/grid_view:", key="browse"):

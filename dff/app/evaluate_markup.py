@@ -5,9 +5,9 @@ vermilion after Okabe & Ito, dark enough for white letters on any page. Every te
 """
 
 from html import escape
-from urllib.parse import quote
 
 from dff.app.evaluate_data import RESULTS, AnswerFacts, ResultFacts
+from dff.app.state import link_to
 
 # Written once on a page.
 STYLE = """<style>
@@ -46,7 +46,7 @@ def answer(facts: AnswerFacts, *, compare: bool) -> str:
     """One query with its results. compare: whether there are descriptors to compare it by."""
     pages = [("Open in Explore", ""), *([("Compare", "compare")] if compare else [])]
     links = "".join(
-        f"<a href='./{path}?picture={quote(facts.id, safe='')}' "
+        f"<a href='{escape(link_to(path, picture=facts.id))}' "
         f"aria-label='{name}: {escape(facts.title)}'>{name}</a>"
         for name, path in pages
     )

@@ -15,7 +15,7 @@ from dff.app.factors_grid import Grid, Panel
 from dff.app.factors_panels import described, heat_panel, overlay_alt, residual_panel
 from dff.app.factors_pictures import View, draw_parts, sharp
 from dff.app.microscope import Microscope, Recipe, Slide
-from dff.app.state import write_one
+from dff.app.state import link_to, write_one
 from dff.descriptors import PART, about
 from dff.factorization import Factorization
 from dff.images import crop
@@ -193,10 +193,10 @@ def _choose(lab: Microscope, ranking: Ranking, found: Second) -> None:
         )
         own = ranking.query.row
         if own is not None and len(index.settings.descriptors) > 1:
-            pictures = (index.pictures[r].id for r in (own, row))
+            first, second = (index.pictures[r].id for r in (own, row))
             st.link_button(
                 "The same two by other descriptors",
-                "compare?picture={}&result={}".format(*pictures),
+                link_to("compare", picture=first, result=second),
                 icon=":material/compare:",
             )
     st.caption(

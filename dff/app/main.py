@@ -19,14 +19,20 @@ from dff.threads import prepare
 
 log = logging.getLogger(__name__)
 
+# Streamlit leaves six rem above a wide page, and there is nothing to put there; it writes white on
+# the dark theme's light blue.
+STYLE = """<style>
+.stMainBlockContainer { padding-top: 4.25rem; padding-bottom: 3rem }
+[data-tag], [data-tag] * { color: light-dark(white, #14120f) }
+</style>"""
+
 
 def main() -> None:
     """Run the dashboard's script: Streamlit calls it anew for every interaction."""
     prepare()
     # A drawn icon: Streamlit fetches named ones from the web, and a laptop may have none.
     st.set_page_config("DFF", page_icon=Image.fromarray(badge(1, 0, 64)), layout="wide")
-    # Streamlit leaves six rem above a wide page; there is nothing to put there.
-    st.html("<style>.stMainBlockContainer {padding-top: 4.25rem; padding-bottom: 3rem}</style>")
+    st.html(STYLE)
     collection = chosen()
     try:
         shared = engine(str(collection.folder))

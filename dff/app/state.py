@@ -8,6 +8,7 @@ address is a stranger's text: what does not fit is dropped, not shown as an erro
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
@@ -141,6 +142,15 @@ def valid_ids(text: str, index: Index, most: int) -> tuple[str, ...]:
     """Ids of an index from the address, each once, at most `most`."""
     ids = dict.fromkeys(id for id in text.split(",", 2 * most) if id in index.row_of)
     return tuple(ids)[:most]
+
+
+def link_to(page: str, **chosen: object) -> str:
+    """The relative address of a page in a tab of its own, with the open collection. What is None
+    is left out."""
+    told = {"collection": st.query_params.get("collection"), **chosen}
+    given = {name: value for name, value in told.items() if value is not None}
+    query = urlencode(given, safe=",", quote_via=quote)
+    return f"{page or './'}?{query}"
 
 
 def write_one(name: str, value: str | None) -> None:

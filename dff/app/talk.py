@@ -15,7 +15,7 @@ from dff.app.stories import Story
 from dff.export.page import data_uri
 from dff.images import read_image, thumbnail
 from dff.index import Index, Query
-from dff.marks import colour_of, draw_box, ink_on
+from dff.marks import colour_of, draw_box, hex_of, ink_on
 from dff.parts import Parts
 from dff.render import encode_jpeg, overlay
 from dff.shared_parts import Joint
@@ -283,14 +283,10 @@ def _chip(fact: dict[str, Any]) -> dict[str, Any]:
     colour, hatched = colour_of(fact["colour"])
     return {
         "number": fact["number"],
-        "colour": _hex(colour),
-        "ink": _hex(ink_on(colour)),
+        "colour": hex_of(colour),
+        "ink": hex_of(ink_on(colour)),
         "hatched": hatched,
     }
-
-
-def _hex(colour: Sequence[int]) -> str:
-    return "#" + bytes(colour).hex()
 
 
 def _said(fact: dict[str, Any]) -> str:

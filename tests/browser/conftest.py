@@ -101,7 +101,7 @@ def wide(chromium: Any) -> Iterator[Any]:
 def open_page(chromium: Any, wide: Any, server: str) -> Iterator[Callable[..., Any]]:
     """open_page("/?picture=dam_3", media={"color_scheme": "dark"}): the page with its cards.
 
-    size: of the window. Further options make a new browser context, which takes longer.
+    shown: what is on the page when it is complete. size: of the window. Further options make a new browser context, which takes longer.
     """
     problems: list[str] = []
 
@@ -122,6 +122,7 @@ def open_page(chromium: Any, wide: Any, server: str) -> Iterator[Callable[..., A
             *,
             media: dict[str, str] | None = None,
             size: tuple[int, int] | None = None,
+            shown: str = "canvas.filled",
             **options: Any,
         ) -> Any:
             context = wide
@@ -137,7 +138,7 @@ def open_page(chromium: Any, wide: Any, server: str) -> Iterator[Callable[..., A
                 page.set_viewport_size({"width": size[0], "height": size[1]})
             page.add_init_script(NOTES)
             page.goto(server + path)
-            page.wait_for_selector("canvas.filled")
+            page.locator(shown).first.wait_for()
             return page
 
         yield run

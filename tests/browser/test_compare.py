@@ -95,9 +95,8 @@ def test_a_visit(open_page, rankings):
 
 
 def test_a_phone_shows_it_all(open_page):
-    page = open_page(f"/?picture={QUERY}", size=(390, 844))
-    page.goto(page.url.replace("/?", "/compare?"))
-    page.get_by_test_id("bump-card").first.wait_for()
+    shown = "[data-testid=bump-card]"
+    page = open_page(f"/compare?picture={QUERY}", size=(390, 844), shown=shown)
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
     right = page.get_by_test_id("bump").evaluate(

@@ -58,8 +58,8 @@ def test_a_visit(open_page):
 
 
 def test_a_phone_needs_no_sideways_scrolling(open_page):
-    page = open_page("/", size=(390, 844), media={"color_scheme": "dark"})
-    page.goto(page.url.split("?")[0].rstrip("/") + "/evaluate")
+    dark = {"color_scheme": "dark"}
+    page = open_page("/evaluate", size=(390, 844), media=dark, shown=".dff-answer")
     card = page.locator(".dff-answer").first
     card.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

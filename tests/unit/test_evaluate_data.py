@@ -160,7 +160,7 @@ def test_right_and_wrong_differ_in_words_and_signs_and_names_are_escaped():
     assert "<b><b>" not in html and "&lt;b&gt;&amp;&#x27;&quot;" in html
     assert re.findall(r"href='(.*?)'", html) == [
         "./?picture=a%20b%26c",
-        "./compare?picture=a%20b%26c",
+        "compare?picture=a%20b%26c",
     ]
     assert "average precision 25.0 · first right in place 2 · 1 right one to find" in html
     assert "No more right ones to find." in html

@@ -21,6 +21,7 @@ from dff.app.state import (
     SEVERAL,
     Session,
     ask_for,
+    link_to,
     read_address,
     session,
     valid_box,
@@ -37,6 +38,10 @@ from dff.index import Query
 from dff.shared_parts import JOINT, Joint, exact_joint_parts, joint_parts
 
 VIEWS = {ONE: "One picture", CONCEPTS: "Concepts", SEVERAL: "Several pictures"}
+# On a phone the picture comes first: the words of the actions are for screen readers there.
+ONLY_ICONS = """<style>@media (max-width: 640px) {
+.st-key-actions p { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap; } }</style>"""
 OPTIONS = {"opacity": 0.65, "threshold": 0.25, "scale": "shared"}
 
 
@@ -55,11 +60,19 @@ class Choice:
 def page(engine: Engine) -> None:
     """Draw the page."""
     current = session()
-    view = _view(current)
+    with st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
+        view = _view(current)
+        # What can be done with what is on the page; the pictures' controls come first.
+        actions = st.container(horizontal=True, gap="small", width="content", key="actions")
     if view != ONE:
         (concepts if view == CONCEPTS else several).page(engine)
         return
     choice = _toolbar(engine)
+    with actions:
+        st.html(ONLY_ICONS)
+        _actions(engine, choice)
     slot = st.container()
     if current.notice:
         slot.error(plain(current.notice), icon=":material/error:")
@@ -115,23 +128,43 @@ def _toolbar(engine: Engine) -> Choice:
             help="Factorize the query and its first results together, from their pixels: exact, "
             "and a few seconds slower. Otherwise the shared parts come from stored factors.",
         )
-        shortlist.popover(index)
-        st.button(
-            "Concepts of these",
-            icon=":material/category:",
-            key="concepts_of_these",
-            on_click=_concepts_of,
-            args=(engine, source, k, top),
-            help="What this picture and its results have in common.",
-        )
-        takeaway.button()
         status = st.empty()
     return Choice(source, k, top, exact, status)
 
 
-def _concepts_of(engine: Engine, source: Source, k: int, top: int) -> None:
+def _actions(engine: Engine, choice: Choice) -> None:
+    shortlist.popover(engine.index)
+    st.button(
+        "Concepts of these",
+        icon=":material/category:",
+        key="concepts_of_these",
+        on_click=_concepts_of,
+        args=(engine, choice),
+        help="What this picture and its results have in common.",
+    )
+    takeaway.button()
+    row = choice.source.row
+    # A tab of its own has no upload.
+    st.link_button(
+        "Present",
+        "" if row is None else _slides(engine.index.pictures[row].id, choice.k),
+        icon=":material/slideshow:",
+        disabled=row is None,
+        help="Slides for a lecture hall, in a tab of their own."
+        if row is not None
+        else "Slides are for pictures of the collection.",
+    )
+
+
+def _slides(id: str, k: int) -> str:
+    box = session().box
+    return link_to("present", picture=id, k=k, box=",".join(map(str, box)) if box else None)
+
+
+def _concepts_of(engine: Engine, choice: Choice) -> None:
     """The picture, where the collection has it, and its results become Concepts' set."""
     index, current = engine.index, session()
+    source, k, top = choice.source, choice.k, choice.top
     query = engine.query(source, k, current.box)
     rows = engine.scene((source.sha256, k, current.box, "rows"), lambda: index.row_scores(query))
     weights = np.array(current.weights or (1.0,) * k, np.float32)

@@ -4,8 +4,6 @@ The address says which: a picture of the collection, k, a box, and the slide. It
 Explore in a tab of its own.
 """
 
-from urllib.parse import urlencode
-
 import numpy as np
 import streamlit as st
 
@@ -13,7 +11,15 @@ from dff.app import naming, scene
 from dff.app.components.talk import talk as show
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
-from dff.app.state import default_picture, read_address, session, valid_k, write_address, write_one
+from dff.app.state import (
+    default_picture,
+    link_to,
+    read_address,
+    session,
+    valid_k,
+    write_address,
+    write_one,
+)
 from dff.app.stories import story_of
 from dff.app.talk import Slide, talk
 from dff.images import read_image
@@ -48,18 +54,12 @@ def page(engine: Engine) -> None:
         if type(number) is int and 0 <= number < len(slides):
             write_one("slide", str(number + 1) if number else None)
 
-    show(slides, key="talk", first=first, on_slide=on_slide, leave=f"./?{_address(id, k, query)}")
+    box = ",".join(map(str, query.box)) if query.box else None
+    leave = link_to("", picture=id, k=k, box=box)
+    show(slides, key="talk", first=first, on_slide=on_slide, leave=leave)
     write_one("picture", None if id == default_picture(index) else id)
     write_one("k", None if k == index.settings.k else str(k))
     write_address(current)
-
-
-def _address(id: str, k: int, query: Query) -> str:
-    """The same query on Explore."""
-    told: dict[str, object] = {"picture": id, "k": k}
-    if query.box is not None:
-        told["box"] = ",".join(map(str, query.box))
-    return urlencode(told)
 
 
 def _slides(engine: Engine, source: Source, query: Query, names: naming.OwnNames) -> list[Slide]:
