@@ -1,6 +1,6 @@
 """An index of many pictures out of the sample index: its records again and again, each copy's
 heatmaps and region vectors scaled at random, so that no two are equal and nothing is computed by
-a network.
+a network. All copies of a picture share its photo.
 
     python benchmarks/large_index.py OUT [--count 10000] [--seed 0]
 
@@ -49,8 +49,8 @@ def large_index(out: Path, count: int, seed: int = 0) -> None:
     whitenings = {DEFAULT_DESCRIPTOR: sample.whitening(DEFAULT_DESCRIPTOR)}
     opened = [Shard(folder, settings) for folder in shards]
     generation = write_generation(opened, whitenings, out / "generations")
-    places = {"photos_root": "photos"}
-    put(out, manifest_of(out, settings, shards, generation, whitenings, count, [], places))
+    places = {"photos_root": str(ROOT / "assets" / "photos")}
+    put(out, manifest_of(out, settings, shards, generation, whitenings, count, [], places, {}))
 
 
 def _records(sample: Index, count: int, rng: np.random.Generator) -> Iterator[Record]:
@@ -62,7 +62,6 @@ def _records(sample: Index, count: int, rng: np.random.Generator) -> Iterator[Re
         facts = {
             **record.facts,
             "id": name,
-            "path": f"{copy:04d}/{record.facts['path']}",
             "title": f"{record.facts['title']} {copy}",
             "sha256": hashlib.sha256(name.encode()).hexdigest(),
             "pixels_sha256": hashlib.sha256(f"{name} pixels".encode()).hexdigest(),

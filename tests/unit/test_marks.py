@@ -15,6 +15,56 @@ def test_palette_is_petroff10_without_its_greys():
     assert marks.PALETTE[1].tolist() == [0xFF, 0xA9, 0x0E]
 
 
+# Machado, Oliveira & Fernandes 2009, whole loss of one kind of cone, on linear RGB.
+SEEN_AS = {
+    "protanopia": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+    "deuteranopia": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "tritanopia": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
+}
+
+
+def nearest(colours: np.ndarray, seen_as: np.ndarray) -> float:
+    """The least distance between two of some sRGB colours (n, 3), in CIELAB under D65."""
+    linear = np.where(
+        colours <= 0.04045 * 255, colours / 255 / 12.92, ((colours / 255 + 0.055) / 1.055) ** 2.4
+    )
+    to_xyz = np.array(
+        [
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
+        ]
+    )
+    white = to_xyz.sum(axis=1)
+    xyz = np.clip(linear @ seen_as.T, 0, 1) @ to_xyz.T / white
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * 841 / 108 + 4 / 29)
+    lab = np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], 1)
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2)
+    return float(apart[~np.eye(len(lab), dtype=bool)].min())
+
+
+@pytest.mark.parametrize("kind", SEEN_AS)
+def test_the_palette_is_told_apart_by_people_who_lack_one_kind_of_cone(kind):
+    seen_as = np.array(SEEN_AS[kind])
+    assert nearest(marks.PALETTE, seen_as) >= 18  # what is just noticed is about 2.3
+    assert nearest(marks.PALETTE, np.eye(3)) >= 24
+    # The measure finds what is known: Matplotlib's red and brown are one to many people.
+    tab10 = np.array([[214, 39, 40], [140, 86, 75], [44, 160, 44]])
+    assert nearest(tab10, np.array(SEEN_AS["deuteranopia"])) < 12
+
+
 def test_colours_repeat_hatched_after_eight():
     assert marks.colour_of(0) == ((0x3F, 0x90, 0xDA), False)
     assert marks.colour_of(8) == (marks.colour_of(0)[0], True)
