@@ -9,7 +9,7 @@ query and targets together (Collins & Süsstrunk, ICIP 2019), the exact form. Wh
 it looks at the first alone, which locates better. Measured in docs/evaluation.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,13 +173,21 @@ def joint(
     *,
     size: int | None = None,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Parts]:
     """True joint factorization of pictures, (height, width, 3) uint8 each: one `Parts` each.
 
     Where the backbone joins layers, the parts are found in the first of them.
+    progress: called before each picture's network pass and after the last, with how many pictures
+    are done, of how many.
     """
     size = size or backbone.size
-    activations = [backbone.activations(picture, size) for picture in pictures]
+    tell = progress or (lambda done, count: None)
+    activations: list[np.ndarray] = []
+    for picture in pictures:
+        tell(len(activations), len(pictures))
+        activations.append(backbone.activations(picture, size))
+    tell(len(pictures), len(pictures))
     sizes = [(picture.shape[1], picture.shape[0]) for picture in pictures]
     return joint_from_activations(
         activations,

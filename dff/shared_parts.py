@@ -4,7 +4,7 @@ They shape what is drawn and where it is, never the score: that comes from each 
 parts, and must not depend on what else was found.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,17 +58,29 @@ def joint_parts(index: Index, query: Query, rows: Sequence[int]) -> Joint:
 
 
 def exact_joint_parts(
-    index: Index, query: Query, picture: np.ndarray, rows: Sequence[int]
+    index: Index,
+    query: Query,
+    picture: np.ndarray,
+    rows: Sequence[int],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Joint:
     """True joint factorization of the query (of its box, if it has one) and the photos of `rows`.
 
-    Slow. Its parts are put in the order of the query's own, by where they lie in the query: what
-    looks alike may lie elsewhere, and a number that moves to another thing would mislead.
+    Slow: progress is that of `dff.localization.joint`. Its parts are put in the order of the
+    query's own, by where they lie in the query: what looks alike may lie elsewhere, and a number
+    that moves to another thing would mislead.
     """
     shown = picture if query.box is None else crop(picture, query.box)
     pictures = [shown, *(index.picture(row) for row in rows)]
     settings = index.settings
-    found = joint(pictures, query.parts.k, index.backbone(), size=settings.size, seed=settings.seed)
+    found = joint(
+        pictures,
+        query.parts.k,
+        index.backbone(),
+        size=settings.size,
+        seed=settings.seed,
+        progress=progress,
+    )
     own = replace(found[0], width=query.parts.width, height=query.parts.height, box=query.box)
     match = match_parts(places(query.parts), places(own))
     order = np.argsort(match, kind="stable")

@@ -101,7 +101,8 @@ def wide(chromium: Any) -> Iterator[Any]:
 def open_page(chromium: Any, wide: Any, server: str) -> Iterator[Callable[..., Any]]:
     """open_page("/?picture=dam_3", media={"color_scheme": "dark"}): the page with its cards.
 
-    shown: what is on the page when it is complete. size: of the window. Further options make a new browser context, which takes longer.
+    shown: what is on the page when it is complete. size: of the window. Further options make a new
+    browser context, which takes longer.
     """
     problems: list[str] = []
 

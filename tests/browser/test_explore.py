@@ -512,3 +512,16 @@ def test_no_photo_is_enlarged_too_much(open_page, index):
     match.wait_for()
     own = index.pictures[cards(page)[0]["row"]].thumbnail[0]
     assert match.bounding_box()["width"] <= 1.5 * own + 1
+
+
+def test_refining_tells_how_far_it_is_and_stops(open_page):
+    page = open_page("/?picture=dam_3")
+    settle(page)
+    before = [card["id"] for card in cards(page)]
+    page.get_by_text("Refine", exact=True).click()
+    page.get_by_text("of 13").wait_for()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect_count(page.get_by_text("of 13"), 0)
+    expect_count(page.locator("label", has_text="Refine").locator("input:checked"), 0)
+    settle(page)
+    assert [card["id"] for card in cards(page)] == before

@@ -216,7 +216,11 @@ def test_the_rule_of_the_score_in_words(matching, members, says, best_only):
 
 
 def test_exact_joint_parts_are_in_the_querys_order(index, query, backbone):
-    exact = exact_joint_parts(index, query, index.picture(0), [1, 2])
+    told: list[tuple[int, int]] = []
+    exact = exact_joint_parts(
+        index, query, index.picture(0), [1, 2], lambda done, count: told.append((done, count))
+    )
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert set(exact.exact) == {1, 2}
     assert exact.of(index, 1) is exact.exact[1]
     assert exact.basis.shape == query.parts.basis.shape

@@ -38,6 +38,7 @@ from dff.index import Query
 from dff.shared_parts import JOINT, Joint, exact_joint_parts, joint_parts
 
 VIEWS = {ONE: "One picture", CONCEPTS: "Concepts", SEVERAL: "Several pictures"}
+WAITING, JOINING = "Reading the pictures", "Factorizing together"
 # On a phone the picture comes first: the words of the actions are for screen readers there.
 ONLY_ICONS = """<style>@media (max-width: 640px) {
 .st-key-actions p { position: absolute; width: 1px; height: 1px; overflow: hidden;
@@ -47,7 +48,7 @@ OPTIONS = {"opacity": 0.65, "threshold": 0.25, "scale": "shared"}
 
 @dataclass(frozen=True)
 class Choice:
-    """What the controls say. status: the place beside them for what is being waited for; there,
+    """What the controls say. status: the place above them for what is being waited for; there,
     nothing on the page moves when it comes and goes."""
 
     source: Source
@@ -64,12 +65,13 @@ def page(engine: Engine) -> None:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         view = _view(current)
+        status = st.empty()
         # What can be done with what is on the page; the pictures' controls come first.
         actions = st.container(horizontal=True, gap="small", width="content", key="actions")
     if view != ONE:
         (concepts if view == CONCEPTS else several).page(engine)
         return
-    choice = _toolbar(engine)
+    choice = _toolbar(engine, status)
     with actions:
         st.html(ONLY_ICONS)
         _actions(engine, choice)
@@ -113,7 +115,7 @@ def _view(current: Session) -> str:
     return current.view
 
 
-def _toolbar(engine: Engine) -> Choice:
+def _toolbar(engine: Engine, status: Any) -> Choice:
     """The row of controls; what they say."""
     index = engine.index
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -128,7 +130,6 @@ def _toolbar(engine: Engine) -> Choice:
             help="Factorize the query and its first results together, from their pixels: exact, "
             "and a few seconds slower. Otherwise the shared parts come from stored factors.",
         )
-        status = st.empty()
     return Choice(source, k, top, exact, status)
 
 
@@ -363,12 +364,28 @@ def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> Jo
         return stored
 
     def run() -> Joint:
-        with choice.status, st.spinner("Factorizing all of them together."):
-            picture = read_image(choice.source.read(index))
-            return exact_joint_parts(index, query, picture, first)
+        # Between pictures it tells how far it is, and can be stopped: whatever the user does next
+        # ends this run there.
+        with choice.status.container(horizontal=True, vertical_alignment="center", gap="small"):
+            bar = st.progress(0.0, WAITING, width=180)
+            st.button("Stop", key="stop_refining", on_click=_stop)
+
+        def tell(done: int, count: int) -> None:
+            bar.progress(
+                done / count, f"Picture {done + 1} of {count}" if done < count else JOINING
+            )
+
+        picture = read_image(choice.source.read(index))
+        found = exact_joint_parts(index, query, picture, first, tell)
+        choice.status.empty()
+        return found
 
     found: Joint = engine.scene((*subject, "exact"), run)
     return found
+
+
+def _stop() -> None:
+    st.session_state["refine"] = False
 
 
 def _ranking(rows: np.ndarray, weights: np.ndarray, top: int, query: Query) -> list[dict[str, Any]]:
