@@ -74,15 +74,21 @@ def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
     """The query's parts found in every target, without a network pass.
 
     query: its parts; targets: their stored factors, as many as there are (see `Index.detail`).
-    Returns one `Parts` a picture, the query first, all with one basis, whose row j grew out of
-    the query's part j.
+    Returns one `Parts` a picture, the query first, all with one basis, `joint_basis`: each
+    picture's factors are expressed in it, and their heatmaps summed accordingly.
+    """
+    basis = joint_basis(query, targets)
+    return [expressed_in(parts, basis) for parts in (query, *targets)]
+
+
+def joint_basis(query: Parts, targets: Sequence[Parts]) -> np.ndarray:
+    """What the query's parts and the targets' stored factors have in common: (k, channels) float32,
+    unit rows, row j grown out of the query's part j.
 
     The rows of all bases, each weighted by its heatmap's length, are factorized with the query's
-    basis as the start; then each picture's factors are expressed in the result by non-negative
-    least squares, and their heatmaps summed accordingly.
+    basis as the start.
     """
-    pictures = [query, *targets]
-    stacked = np.concatenate([weighted_basis(parts) for parts in pictures])
+    stacked = np.concatenate([weighted_basis(parts) for parts in (query, *targets)])
     start = nmf.project(stacked, query.basis)
     solution = nmf.solve(
         stacked,
@@ -93,11 +99,11 @@ def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
     )
     lengths = np.linalg.norm(solution.basis, axis=1, keepdims=True)
     basis = np.where(query.dead[:, None], 0, solution.basis / np.where(lengths > 0, lengths, 1))
-    return [expressed_in(parts, basis.astype(np.float32)) for parts in pictures]
+    return basis.astype(np.float32)
 
 
 def expressed_in(parts: Parts, basis: np.ndarray) -> Parts:
-    """A picture's factors in another basis (j, channels): non-negative least squares a factor."""
+    """A picture's factors in another basis (j, channels), by non-negative least squares."""
     coefficients = nmf.project(parts.basis, basis)  # (k, j)
     heatmaps = np.tensordot(coefficients.T, parts.heatmaps, axes=1).astype(np.float32)
     return parts.with_heatmaps(heatmaps, basis)

@@ -18,7 +18,7 @@ from dff.localization import (
     THRESHOLD,
     expressed_in,
     joint,
-    joint_from_stored,
+    joint_basis,
     locate_parts,
     region_of_interest,
 )
@@ -53,8 +53,8 @@ class Joint:
 
 def joint_parts(index: Index, query: Query, rows: Sequence[int]) -> Joint:
     """Joint parts from the stored factors: no network pass."""
-    found = joint_from_stored(query.parts, [index.detail(row) for row in rows])
-    return Joint(found[0].basis, found[0], {})
+    basis = joint_basis(query.parts, [index.detail(row) for row in rows])
+    return Joint(basis, expressed_in(query.parts, basis), {})
 
 
 def exact_joint_parts(

@@ -139,12 +139,15 @@ def describe(regions: Regions, whitening: Whitening) -> Described:
     Raises ValueError for vectors that are not finite or of another length than the whitening's,
     and unless there is one finite weight >= 0 for each.
     """
-    vectors = whitening.apply(regions.vectors)
-    weights = regions.weights.astype(np.float64)
+    return scaled(whitening.apply(regions.vectors), regions.weights, regions.members)
+
+
+def scaled(vectors: np.ndarray, weights: np.ndarray, members: np.ndarray | None) -> Described:
+    """The same from regions that are whitened already, (r, dimensions) float32."""
+    given = weights
+    weights = given.astype(np.float64)
     if weights.shape != vectors.shape[:1] or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError(
-            f"weights: expected {len(vectors)} finite numbers >= 0, got {regions.weights}"
-        )
+        raise ValueError(f"weights: expected {len(vectors)} finite numbers >= 0, got {given}")
     total = float(np.linalg.norm(weights @ vectors))
     scale = 1 / total if total > _CANCELLED * weights.sum() else 0.0
-    return Described(vectors, (weights * scale).astype(np.float32), regions.members)
+    return Described(vectors, (weights * scale).astype(np.float32), members)

@@ -28,11 +28,15 @@ class Generation:
         """The descriptors of all pictures, (n, dimensions) float32, mapped."""
         return self._of(descriptor)[1]
 
+    def keeps_regions(self, descriptor: str) -> bool:
+        """Whether a descriptor's whitened regions are on disk, or made already."""
+        return descriptor in self._regions or self._path(descriptor).is_file()
+
     def regions(self, descriptor: str) -> Stored:
         """The whitened regions of all pictures, float32."""
         if descriptor not in self._regions:
             whitening = self.whitening(descriptor)
-            path = self.folder / descriptor / "regions.npy"
+            path = self._path(descriptor)
             if path.is_file():
                 regions = load_array(path, "float32", 2)
             else:
@@ -46,6 +50,9 @@ class Generation:
                 )
             self._regions[descriptor] = stored
         return self._regions[descriptor]
+
+    def _path(self, descriptor: str) -> Path:
+        return self.folder / descriptor / "regions.npy"
 
     def _of(self, descriptor: str) -> tuple[Whitening, np.ndarray]:
         if descriptor not in self._all:

@@ -22,6 +22,7 @@ from dff.descriptors import (
     matching_of,
     regions_of,
 )
+from dff.descriptors.base import scaled
 from dff.geometry import check_box, fit_size, grid_extent
 from dff.images import crop, read_image
 from dff.index.format import (
@@ -183,9 +184,13 @@ class Index:
 
     def described(self, row: int, descriptor: str | None = None) -> Described:
         """The whitened regions of a picture."""
+        name = descriptor or self.descriptor
         shard, local = self._place(row)
-        raw = shard.regions(local, descriptor or self.descriptor)
-        return describe(raw, self.whitening(descriptor))
+        if not self._generation.keeps_regions(name):
+            return describe(shard.regions(local, name), self.whitening(name))
+        stored = self.regions(name)
+        white = np.array(stored.regions[stored.starts[row] : stored.starts[row + 1]])
+        return scaled(white, shard.weights(local, name), shard.members(local, name))
 
     def backbone(self) -> Backbone:
         """The network the index was built with, loaded on first use."""

@@ -175,13 +175,16 @@ class Shard:
             return Regions(self.basis[row].astype(np.float32), weights)
         start, count = self.pictures[row].regions[descriptor]
         vectors = _mapped(self.folder / f"regions-{descriptor}.npy", "float16", 2)
-        rows = slice(start, start + count)
-        members = self.folder / f"members-{descriptor}.npy"
-        return Regions(
-            vectors[rows].astype(np.float32),
-            weights,
-            members=np.array(_mapped(members, "float32", 2)[rows]) if members.is_file() else None,
-        )
+        raw = vectors[start : start + count].astype(np.float32)
+        return Regions(raw, weights, members=self.members(row, descriptor))
+
+    def members(self, row: int, descriptor: str) -> np.ndarray | None:
+        """How much of each region each part is, (r, k) float32; None where regions are parts."""
+        path = self.folder / f"members-{descriptor}.npy"
+        if not path.is_file():
+            return None
+        start, count = self.pictures[row].regions[descriptor]
+        return np.array(_mapped(path, "float32", 2)[start : start + count])
 
     def weights(self, row: int, descriptor: str) -> np.ndarray:
         """How much each region weighs, (r,) float32."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dff.backbones import Backbone, load_backbone
+from dff.descriptors import describe
 from dff.index import Index
 from dff.index.build import build
 from dff.index.check import verify
@@ -61,6 +62,20 @@ def test_contributions_sum_to_the_score_for_every_result_of_50_queries(sample):
             # Each row of the table is what its part adds: a weight of 0 removes just that.
             assert np.abs(table.sum(axis=1) - rows[row]).max() < 1e-5
     assert worst < 1e-5
+
+
+@pytest.mark.parametrize("descriptor", ["dff_tree", "gem"])
+def test_stored_regions_are_those_that_whitening_gives(sample, descriptor):
+    """What is on disk is read: the numbers that the search multiplies."""
+    for row in (0, 100, 221):
+        shard, local = sample._place(row)
+        made = describe(shard.regions(local, descriptor), sample.whitening(descriptor))
+        read = sample.described(row, descriptor)
+        assert np.abs(read.regions - made.regions).max() < 1e-5
+        assert np.abs(read.weights - made.weights).max() < 1e-5
+        assert (read.members is None) == (made.members is None) == (descriptor == "gem")
+        if made.members is not None:
+            assert np.array_equal(read.members, made.members)
 
 
 def test_landmarks_find_their_other_photos_in_the_first_five(sample):
