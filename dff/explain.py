@@ -84,12 +84,12 @@ def check_weights(weights: object, k: int) -> np.ndarray:
     if weights is None:
         return np.ones(k, np.float32)
     try:
-        array = np.array(weights, dtype=np.float32)
+        array = np.array(weights, dtype=np.float64)
     except (TypeError, ValueError, OverflowError):  # text, ragged lists, a dictionary, 10**400
         array = np.zeros(0, np.float32)
     if array.shape != (k,) or not ((array >= 0) & (array <= 2)).all():
         raise ValueError(f"weights: expected {k} numbers from 0 to 2, got {weights!r}")
-    return array
+    return array.astype(np.float32)
 
 
 def percentile(scores: np.ndarray, score: float) -> float:

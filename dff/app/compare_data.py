@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dff.app.scene import data_uri
 from dff.descriptors import PART, about
+from dff.export.page import data_uri
 from dff.index import Index, Query
 
 MOST = 4  # descriptors side by side

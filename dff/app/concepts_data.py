@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from dff.app.scene import data_uri, heat_facts, palette_facts
+from dff.app.scene import heat_facts, palette_facts
 from dff.concepts import Found, best_regions, common_parts, concept_scores, energy_of, guesses
+from dff.export.page import data_uri
 from dff.factorization import match_parts
 from dff.geometry import Box
 from dff.index import Index

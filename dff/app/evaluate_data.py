@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dff.app.scene import data_uri
 from dff.descriptors import about
 from dff.evaluation.datasets.base import ALL
 from dff.evaluation.protocols import Difference
 from dff.evaluation.report_file import ReportMethod, ReportRow
 from dff.evaluation.stored import LabelMean, Measured, Outcome, Question, is_right
+from dff.export.page import data_uri
 from dff.index import Index
 
 RESULTS = 7  # shown of each query: with the query itself, rows of eight, or of four on a phone

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dff.app.factors_data import PartFacts
-from dff.app.scene import data_uri
+from dff.export.page import data_uri
 from dff.geometry import Extent
 from dff.marks import PALETTE_HEX
 

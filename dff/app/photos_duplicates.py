@@ -8,6 +8,7 @@ import streamlit as st
 from dff.app.collections import Collection
 from dff.app.engine import Engine
 from dff.app.factors_data import plain
+from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.duplicates import default_threshold, near_duplicates
 
@@ -61,7 +62,7 @@ def _group(index: Index, rows: Sequence[int]) -> None:
             elif picture.pixels_sha256 == first.pixels_sha256:
                 like = "the same pixels"
             with st.container(gap="xsmall", width=SIDE):
-                st.image(index.thumbnail(row), width=SIDE, alt=f"{picture.title}, {like}")
+                st.image(data_uri(index.thumbnail(row)), width=SIDE, alt=f"{picture.title}, {like}")
                 st.markdown(f"**{plain(picture.title, 60)}**")
                 st.caption(
                     f"{picture.width} × {picture.height}, {like}  \n{plain(picture.path, 60)}"

@@ -11,6 +11,7 @@ from dff.app.factors_data import plain
 from dff.app.jobs import jobs
 from dff.app.limits import limits
 from dff.app.photos_change import attempt
+from dff.export.page import data_uri
 from dff.images import safe_name
 from dff.index import Index
 from dff.index.edit import LONGEST_TITLE, remove, rename
@@ -51,7 +52,7 @@ def _change(collection: Collection, index: Index, rows: Sequence[int]) -> None:
         for row in rows[:NAMED]:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 picture = index.pictures[row]
-                st.image(index.thumbnail(row), width=96, alt=safe_name(picture.title))
+                st.image(data_uri(index.thumbnail(row)), width=96, alt=safe_name(picture.title))
                 titles[picture.id] = st.text_input(
                     f"Name of {safe_name(picture.title)}",
                     picture.title,
@@ -79,7 +80,7 @@ def _change(collection: Collection, index: Index, rows: Sequence[int]) -> None:
 
 def _facts(index: Index, row: int) -> None:
     picture = index.pictures[row]
-    st.image(index.thumbnail(row), width="stretch", alt=safe_name(picture.title))
+    st.image(data_uri(index.thumbnail(row)), width="stretch", alt=safe_name(picture.title))
     st.markdown(f"**{plain(safe_name(picture.title))}**")
     facts = [f"{picture.width} × {picture.height} pixels", picture.path]
     if picture.credit:

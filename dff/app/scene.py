@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from dff.export.page import data_uri as data_uri
+from dff.export.page import data_uri
 from dff.images import read_image, thumbnail
 from dff.index import Index, Query
 from dff.marks import MAX_COLOURS, colour_of

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dff.app import kept
 from dff.app.factors_data import plain
+from dff.export.page import data_uri
 from dff.export.records import csv_table, csv_text
 from dff.index import Index
 
@@ -154,7 +155,7 @@ def _entry(index: Index, entry: Entry) -> None:
     row = row_of(index, entry)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if row is not None:
-            st.image(index.thumbnail(row), width=72, alt=index.pictures[row].title)
+            st.image(data_uri(index.thumbnail(row)), width=72, alt=index.pictures[row].title)
         with st.container(gap="xsmall"):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 st.markdown(f"{plain(_title(index, entry), 60)}", width="stretch")

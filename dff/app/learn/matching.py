@@ -10,11 +10,11 @@ from dff.app.scene import (
     FEW,
     best,
     candidates,
-    data_uri,
     heat_facts,
     rule_facts,
     score_facts,
 )
+from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.query import Query
 

@@ -13,9 +13,11 @@ from dff.app.components.bump import bump
 from dff.app.controls import choose_picture
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
+from dff.app.limits import limits
 from dff.app.state import session, write_one
 from dff.backbones import DEFAULT_NAME
 from dff.descriptors import about
+from dff.export.page import data_uri
 from dff.index import Index, Query
 
 FIRST_CHOICES = (5, 8, 12, 20)
@@ -91,7 +93,7 @@ def _result(index: Index, rankings: list[Ranking], top: int) -> int:
     st.session_state["result"] = st.session_state["asked_result"] = chosen
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         title = index.pictures[ids[chosen]].title
-        st.image(index.thumbnail(ids[chosen]), width=128, alt=f"The result: {title}")
+        st.image(data_uri(index.thumbnail(ids[chosen])), width=128, alt=f"The result: {title}")
         st.selectbox(
             "Result",
             list(ids),
@@ -139,7 +141,7 @@ def _show(engine: Engine, source: Source, names: list[str], top: int) -> None:
         )
     with below:
         overlap(index, rankings, top)
-    if len(index.settings.descriptors) < compare_data.MOST:
+    if len(index.settings.descriptors) < compare_data.MOST and limits().changes:
         with st.expander("Compare with more descriptors"):
             st.write("Build an index that stores them, then start the dashboard on it:")
             st.code(_command(index), language="bash")
@@ -192,6 +194,9 @@ def _query_line(engine: Engine, source: Source, query: Query) -> None:
 def _too_few(index: Index) -> None:
     """What to do with an index that has one descriptor."""
     st.markdown("#### This index stores one descriptor")
+    if not limits().changes:
+        st.write("There is nothing to compare it with on this server.")
+        return
     st.write("To compare several, build an index that stores them, then start the dashboard on it:")
     st.code(_command(index), language="bash")
 

@@ -14,6 +14,7 @@ from dff.app.factors_closer import look_closer, panel
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
+from dff.app.limits import limits
 from dff.app.microscope import Microscope, Recipe, microscope
 from dff.app.state import session
 from dff.backbones import DEFAULT_NAME, Tap, WeightsUnavailable
@@ -93,14 +94,17 @@ def _toolbar(lab: Microscope) -> tuple[Source, str, DeltaGenerator, int]:
     index = lab.engine.index
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         source = choose_picture(index, width=280)
+        free = limits().networks
         name = st.selectbox(
             "Network",
-            NETWORKS,
+            NETWORKS if free else tuple(dict.fromkeys((DEFAULT_NAME, index.settings.backbone))),
             key="network",
             bind="query-params",
-            accept_new_options=True,
+            accept_new_options=free,
             help="efficientnet_lite0 comes with its weights. You can type the name of any "
-            "torchvision or timm network; its weights are fetched on first use.",
+            "torchvision or timm network; its weights are fetched on first use."
+            if free
+            else "On your own machine you can type the name of any torchvision or timm network.",
         )
         name = name or DEFAULT_NAME
         slot = st.empty()

@@ -19,6 +19,7 @@ from dff.app.learn.lesson import (
 from dff.app.learn.texts import step_facts
 from dff.app.limits import limits
 from dff.app.state import session, write_one
+from dff.export.page import data_uri
 
 # On paper there is the step alone.
 PRINT = """<style>@media print {
@@ -151,7 +152,7 @@ def _source_facts(engine: Engine, source: Source) -> dict[str, Any]:
     return {
         "title": source.name,
         "note": "" if source.row is None else index.pictures[source.row].credit,
-        "image": scene.data_uri(image),
+        "image": data_uri(image),
         "width": width,
         "height": height,
     }

@@ -12,8 +12,9 @@ from dff.app.components.several import several
 from dff.app.controls import results_select
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
-from dff.app.scene import best, data_uri, palette_facts
+from dff.app.scene import best, palette_facts
 from dff.app.state import ONE, SEVERAL, ask_for, default_picture, session, valid_ids, write_one
+from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.several import LESS, Asked
 from dff.marks import MAX_COLOURS
