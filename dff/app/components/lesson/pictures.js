@@ -38,6 +38,7 @@ function lessonPicture(app, source, testid, caption = "") {
   const picture = createPicture(testid);
   const ratio = source.width / source.height;
   sizePicture(picture, source, source, [`calc(var(--tall) * ${ratio.toFixed(4)})`]);
+  if (source.title) picture.canvas.setAttribute("aria-label", source.title);
   const text = h("figcaption", { text: caption });
   return { picture, caption: text, node: h("figure", { class: "photo-figure" }, h("div", { class: "frame lesson-frame" }, picture.wrap), caption ? text : null) };
 }
