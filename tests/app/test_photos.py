@@ -1,24 +1,29 @@
 """My photos as a user meets it, without a browser."""
 
+import base64
 import io
 import json
 import shutil
 import threading
+import time
 import zipfile
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dff.app import kept, photos_change, photos_make, photos_store, photos_work
+from dff.app import kept, photos_change, photos_make, photos_map, photos_store, photos_work
 from dff.app.collections import own_folder, own_names, title_of
 from dff.app.jobs import CANCELLED, DONE, jobs
 from dff.app.photos_make import look
+from dff.images import read_image
 from dff.index import Index
 from dff.index.duplicates import near_duplicates
 from dff.index.edit import remove, rename
 from dff.index.state import changes
+from dff.projection import neighbour_plane
 
 SCRIPT = (
     "from dff.app.collections import chosen\n"
@@ -27,6 +32,7 @@ SCRIPT = (
     "photos.page(engine(str(chosen().folder)))"
 )
 SOON = 120  # seconds, on a busy machine
+OTHERS = ["Near-duplicates", "About", "Credits"]
 
 
 @pytest.fixture
@@ -102,7 +108,7 @@ def ended(at: AppTest) -> AppTest:
 
 def test_what_is_in_a_collection_that_is_only_looked_at(open_page, index_folder, photos):
     at = open_page()
-    assert choices(at) == ["Pictures", "Near-duplicates", "About", "Credits", "New collection"]
+    assert choices(at) == ["Pictures", "Map", *OTHERS, "New collection"]
     assert len(shown(at)["items"]) == 12 and shown(at)["inline"] is True
     assert not keys(at) & {"delete_collection", "undo_change"}
     at = open_page(photos_show="About")
@@ -116,6 +122,30 @@ def test_what_is_in_a_collection_that_is_only_looked_at(open_page, index_folder,
     assert [e.value for e in at.success] == ["Every file is as it was written."]
     at = open_page(photos_show="Credits")
     assert "Licences: CC0-1.0 1. Of 11 nothing is known." in said(at)
+
+
+def test_the_map_shows_every_picture_once_it_is_arranged(open_page, index):
+    at = open_page(photos_show="Map")
+    for _ in range(SOON * 10):
+        if any("Only nearness counts" in caption.value for caption in at.caption):
+            break
+        time.sleep(0.1)
+        at = checked(at.run())
+    facts = json.loads(str(shown(at)["json"]))
+    points = np.frombuffer(base64.b64decode(facts["points"]), "<f4").reshape(-1, 2)
+    np.testing.assert_array_equal(points, neighbour_plane(np.asarray(index.vectors())))
+    assert facts["ids"] == [picture.id for picture in index.pictures]
+    assert facts["pictures"] == {}  # the browser asks for what it has room for
+    assert facts["concepts"].startswith("./?") and facts["concepts"].endswith("set=")
+
+
+def test_the_map_gives_the_pictures_that_are_asked_for_and_can_be_read(index, monkeypatch):
+    stored = index.thumbnail(1)
+    monkeypatch.setattr(type(index), "thumbnail", lambda self, row: stored if row else b"no JPEG")
+    assert photos_map.picture_of(index, 0) == ""
+    begin, _, data = photos_map.picture_of(index, 1).partition(",")
+    assert begin == "data:image/jpeg;base64"
+    assert max(read_image(base64.b64decode(data)).shape) == photos_map.SIDE
 
 
 def test_near_duplicates_lie_side_by_side(open_page, index):
@@ -175,7 +205,7 @@ def test_hostile_addresses(open_page, own, address):
 def test_strangers_see_no_path_and_change_nothing(open_page, own, monkeypatch, index_folder):
     monkeypatch.setenv("DFF_PUBLIC", "1")
     at = open_page(collection=own)
-    assert choices(at) == ["Pictures", "Near-duplicates", "About", "Credits"]
+    assert choices(at) == ["Pictures", "Map", *OTHERS]
     assert at.selectbox(key="photos_collection").options == ["Index"]
     assert not keys(at)
     at = open_page(photos_show="About")

@@ -20,6 +20,7 @@ from dff.app.photos_change import (
 from dff.app.photos_duplicates import duplicates
 from dff.app.photos_jobs import TO_PICTURES, progress_of_jobs
 from dff.app.photos_make import add_photos, new_collection
+from dff.app.photos_map import collection_map
 from dff.app.photos_pictures import pictures
 from dff.images import safe_name
 
@@ -55,9 +56,10 @@ def page(engine: Engine) -> None:
 
 
 def _sections(collection: Collection) -> dict[str, Section]:
-    """What the page can show, in order. The map of the collection will be one more."""
+    """What the page can show, in order."""
     found: dict[str, Section] = {
         "Pictures": pictures,
+        "Map": collection_map,
         "Near-duplicates": duplicates,
         "About": about,
         "Credits": credits_list,
