@@ -37,7 +37,7 @@ WebSocket.prototype.send = function (message) {
 const animate = Element.prototype.animate;
 Element.prototype.animate = function (frames, options) {
   const { duration } = options;
-  window.animations.push({ row: this.dataset.row, transform: frames[0].transform, duration });
+  window.animations.push({ row: this.dataset.row, transform: frames[0]?.transform, duration });
   return animate.call(this, frames, options);
 };
 """

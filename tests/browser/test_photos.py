@@ -21,6 +21,53 @@ def packed() -> bytes:
     return data.getvalue()
 
 
+def test_a_frame_on_the_map_catches_what_is_alike(open_page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page("/photos?photos_show=Map", shown="[data-testid=plane][data-shown]")
+    page.get_by_text("Only nearness counts").wait_for(timeout=120_000)
+    plane = page.get_by_test_id("plane")
+    assert int(plane.get_attribute("data-shown")) > 40  # that many have room; the rest are dots
+    expect(page.get_by_text("Nothing chosen")).to_be_visible()
+
+    # A corner of the map: what lies in it is listed, with pictures, and can be looked at.
+    box = plane.bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    caught = page.get_by_test_id("caught")
+    count = int(page.get_by_test_id("caught-count").inner_text().split()[0])
+    assert 10 < count < 222 and caught.count() == min(count, 60)
+    expect(caught.first.locator("img[src^='data:image/jpeg']")).to_be_visible()
+    ids = [one.get_attribute("data-id") for one in caught.all()]
+    together = page.get_by_test_id("open-concepts").get_attribute("href")
+    assert together.endswith("view=concepts&set=" + ",".join(ids[:24]))
+    assert caught.first.get_attribute("href").endswith(f"picture={ids[0]}")
+
+    # By keyboard: none, a neighbour, and one more.
+    plane.focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Nothing chosen")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    told = page.get_by_test_id("told")
+    first = told.inner_text()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    expect(told).not_to_have_text(first)
+    page.keyboard.press("Enter")
+    expect(caught.locator(".title")).to_have_text([first, told.inner_text()])
+    page.keyboard.press("+")
+    expect(page.get_by_role("button", name="The whole map")).to_be_enabled()
+    page.keyboard.press("0")
+    expect(page.get_by_role("button", name="The whole map")).to_be_disabled()
+
+    # What they share, in a tab of its own.
+    with page.expect_popup() as opened:
+        page.get_by_test_id("open-concepts").click()
+    expect(opened.value.get_by_test_id("set-picture")).to_have_count(2, timeout=60_000)
+
+
 def test_from_a_zip_to_explore_and_back(open_page: Any) -> None:
     page = open_page()
     page.get_by_role("link", name="My photos").click()
