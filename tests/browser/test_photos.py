@@ -83,6 +83,7 @@ def test_from_a_zip_to_explore_and_back(open_page: Any) -> None:
     page.get_by_text("leads out of the folder").wait_for()
     page.get_by_text("3 pictures found.").wait_for(timeout=180_000)
     page.get_by_role("button", name="Open it").click()
+    page.wait_for_url("**collection=three-i-animals-i**")
 
     # Explore shows it.
     page.get_by_role("link", name="Explore").click()
