@@ -8,12 +8,13 @@ the axes and the distances between groups do not.
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from dff.principal import check_finite, principal, unit64
+from dff.principal import check_finite, positive_signs, unit64
 
 FEWEST = 8  # below this there are no neighbourhoods to keep
 PERPLEXITY = 20.0  # about how many neighbours of a picture count
 DIRECTIONS = 50  # principal directions that t-SNE sees, as its authors have it
 SPREAD = 1e-4  # of the start, as its authors have it
+ROUNDING = 1e-6  # lengths below this are noise: equal pictures lie in one place
 
 
 def principal_plane(vectors: np.ndarray) -> np.ndarray:
@@ -22,7 +23,7 @@ def principal_plane(vectors: np.ndarray) -> np.ndarray:
     vectors: (n, dimensions), unit or zero. Returns (n, 2) float32 in 0..1, each axis filled;
     0.5 where all pictures agree. Raises ValueError for another shape, NaN or infinity.
     """
-    return _filled(_along(_checked(vectors), 2))
+    return _filled(_along(_checked(vectors))[:, :2])
 
 
 def neighbour_plane(vectors: np.ndarray) -> np.ndarray:
@@ -32,7 +33,8 @@ def neighbour_plane(vectors: np.ndarray) -> np.ndarray:
     10,000 about a minute.
     """
     vectors = _checked(vectors)
-    start = _along(vectors, 2)
+    along = _along(vectors)
+    start = along[:, :2]
     if len(vectors) < FEWEST or not start[:, 0].any():
         return _filled(start)
     from sklearn.manifold import TSNE  # a second to import, and only maps need it
@@ -41,7 +43,7 @@ def neighbour_plane(vectors: np.ndarray) -> np.ndarray:
     perplexity = min(PERPLEXITY, (len(vectors) - 1) / 3)
     with threadpool_limits(1, user_api="openmp"):  # this thread's; the other core is for queries
         found = TSNE(perplexity=perplexity, init=begin, random_state=0, n_jobs=1).fit_transform(
-            _along(vectors, DIRECTIONS).astype(np.float32)
+            along.astype(np.float32)
         )
     return _filled(found)
 
@@ -54,17 +56,18 @@ def _checked(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _along(vectors: np.ndarray, count: int) -> np.ndarray:
-    """Coordinates along the first principal directions, (n, count) float64, zeros where the
+def _along(vectors: np.ndarray) -> np.ndarray:
+    """Coordinates along the first principal directions, (n, DIRECTIONS) float64, zeros where the
     pictures span fewer. A picture without a descriptor lies in the middle."""
-    found = np.zeros((len(vectors), count))
-    try:
-        axes = principal(vectors)
-    except ValueError:  # fewer than two different pictures: there is nothing to tell apart
-        return found
     rows = vectors.any(axis=1)
-    directions = axes.directions[:count]
-    found[rows, : len(directions)] = (unit64(vectors[rows]) - axes.mean) @ directions.T
+    found = np.zeros((len(vectors), DIRECTIONS))
+    if rows.any():
+        alive = unit64(vectors[rows])
+        # Of the pictures, not of the channels: a small collection has many more of these.
+        left, lengths, _ = np.linalg.svd(alive - alive.mean(axis=0), full_matrices=False)
+        kept = lengths[:DIRECTIONS] > ROUNDING * np.sqrt(len(alive))
+        along = (left * lengths)[:, :DIRECTIONS][:, kept]
+        found[rows, : along.shape[1]] = positive_signs(along.T).T
     return found
 
 

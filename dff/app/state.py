@@ -8,6 +8,7 @@ address is a stranger's text: what does not fit is dropped, not shown as an erro
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import streamlit as st
@@ -30,10 +31,10 @@ class Session:
     picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
     is the query; uploads: how many files there were. box and weights belong to `subject`, the
     query they were chosen for. opened: the id of the result whose detail is open; arrived: the same
-    as the address gave it, until it is closed. view: of Explore's, ONE, CONCEPTS or SEVERAL;
-    chosen: the ids of the set of Concepts; asked: the ids of several pictures as one query, those
-    that results are to be like and those that they are not. These three are None before the
-    address has been read.
+    as the address gave it, until it is closed. view: of Explore's, ONE, CONCEPTS or SEVERAL; turns:
+    how often it was changed by anything but its switch. chosen: the ids of the set of Concepts;
+    asked: the ids of several pictures as one query, those that results are to be like and those
+    that they are not. View, chosen and asked are None before the address has been read.
     """
 
     picture: str | None = None
@@ -47,8 +48,19 @@ class Session:
     arrived: str | None = None
     notice: str | None = None
     view: str | None = None
+    turns: int = 0
     chosen: tuple[str, ...] | None = None
     asked: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+
+    def turn_to(self, view: str) -> None:
+        """Show another of Explore's views in the next run.
+
+        The switch is another widget then: a browser that has not heard of the change yet sends its
+        old value with whatever the user does next, and that would turn the view back.
+        """
+        if self.view != view:
+            self.view = view
+            self.turns += 1
 
     def close_detail(self) -> None:
         """No result's detail is open."""
@@ -61,6 +73,14 @@ def session() -> Session:
         st.session_state["session"] = Session()
     found: Session = st.session_state["session"]
     return found
+
+
+def sent(key: str, event: str) -> Any:
+    """What the component of this key sent, to be read in its callback and to be checked.
+
+    None where the component has left the page meanwhile: its last message can come after that.
+    """
+    return (st.session_state.get(key) or {}).get(event)
 
 
 def ask_for(picture: str) -> None:

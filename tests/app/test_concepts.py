@@ -97,7 +97,7 @@ def test_pictures_leave_are_opened_and_come_by_category(concepts, index):
     dashboard.send("open", index.row_of["dam_4"])
     assert dashboard.query == "dam_4" and "view" not in dashboard.at.query_params
     # Back again, the set is still there.
-    dashboard.at.segmented_control(key="explore_view").set_value("Concepts").run()
+    dashboard.at.segmented_control(key="explore_view1").set_value("Concepts").run()
     assert ids(dashboard) == pyramids
 
 

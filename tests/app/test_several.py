@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from streamlit.components.v2.bidi_component.main import _make_trigger_id
 
 from dff.app import kept, shortlist
 from dff.app.shortlist import Entry
@@ -91,6 +92,33 @@ def test_explore_and_concepts_lead_here(visit, index):
     dashboard = visit(view="concepts", set="dam_2,dam_3")
     dashboard.at.button(key="search_with_set").click().run()
     assert signs(dashboard) == {"dam_2": 1, "dam_3": 1}
+
+
+def test_the_last_message_of_a_view_that_is_left_is_no_error(visit):
+    dashboard = visit(picture="dam_3")
+    (node,) = dashboard.at.get("bidi_component")
+    left = dashboard.at._tree.get_widget_states()
+    del left.widgets[:]
+    state = left.widgets.add()
+    state.id = _make_trigger_id(node.proto.id, "events")
+    state.json_trigger_value = json.dumps([{"event": "open", "value": -1}])
+    dashboard.send("ask", {"row": dashboard.stage["cards"][1]["row"], "sign": -1})
+    dashboard.at._run(left)  # the detail has closed with its view
+    assert not dashboard.at.exception and len(signs(dashboard)) == 2
+
+
+def test_what_the_browser_sent_meanwhile_does_not_turn_the_view_back(visit):
+    dashboard = visit(picture="dam_3")
+    meanwhile = dashboard.at._tree.get_widget_states()  # as before the view has changed
+    kept = [state for state in meanwhile.widgets if state.WhichOneof("value") != "trigger_value"]
+    del meanwhile.widgets[:]
+    meanwhile.widgets.extend(kept)
+    row = dashboard.stage["cards"][1]["row"]
+    dashboard.send("ask", {"row": row, "sign": -1})
+    assert dashboard.at.query_params["view"] == "several"
+    dashboard.at._run(meanwhile)
+    assert dashboard.at.query_params["view"] == "several"
+    assert len(signs(dashboard)) == 2
 
 
 @pytest.mark.parametrize(

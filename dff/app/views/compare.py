@@ -14,7 +14,7 @@ from dff.app.controls import choose_picture
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.limits import limits
-from dff.app.state import session, write_one
+from dff.app.state import sent, session, write_one
 from dff.backbones import DEFAULT_NAME
 from dff.descriptors import about
 from dff.export.page import data_uri
@@ -112,7 +112,7 @@ def _result_chosen() -> None:
 
 
 def _picked(index: Index) -> None:
-    row: Any = (st.session_state.get("bump") or {}).get("pick")
+    row: Any = sent("bump", "pick")
     if type(row) is int and 0 <= row < len(index):
         st.session_state["asked_result"] = index.pictures[row].id
 

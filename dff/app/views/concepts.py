@@ -21,6 +21,7 @@ from dff.app.state import (
     ONE,
     ask_for,
     default_picture,
+    sent,
     session,
     valid_ids,
     write_one,
@@ -71,7 +72,8 @@ def page(engine: Engine) -> None:
 def show_set(ids: Sequence[str]) -> None:
     """Make these pictures the set, and this the view, in the next run."""
     current = session()
-    current.chosen, current.view = tuple(dict.fromkeys(ids))[:MOST], CONCEPTS
+    current.chosen = tuple(dict.fromkeys(ids))[:MOST]
+    current.turn_to(CONCEPTS)
 
 
 def chosen_rows(engine: Engine) -> list[int]:
@@ -214,16 +216,16 @@ def _draw(
     version = version_of(index.folder, key)
 
     def on_rename() -> None:
-        naming.rename(index, common.basis, st.session_state[KEY].get("rename"))
+        naming.rename(index, common.basis, sent(KEY, "rename"))
 
     def on_open() -> None:
-        row = st.session_state[KEY].get("open")
+        row = sent(KEY, "open")
         if type(row) is int and 0 <= row < len(index):
-            session().view = ONE
+            session().turn_to(ONE)
             ask_for(index.pictures[row].id)
 
     def on_leave() -> None:
-        row = st.session_state[KEY].get("leave")
+        row = sent(KEY, "leave")
         rest = tuple(index.pictures[r].id for r in rows if r != row)
         if rest and type(row) is int:
             session().chosen = rest

@@ -23,6 +23,7 @@ from dff.app.state import (
     ask_for,
     link_to,
     read_address,
+    sent,
     session,
     valid_box,
     valid_weights,
@@ -69,6 +70,7 @@ def page(engine: Engine) -> None:
         # What can be done with what is on the page; the pictures' controls come first.
         actions = st.container(horizontal=True, gap="small", width="content", key="actions")
     if view != ONE:
+        write_one("result", None)
         (concepts if view == CONCEPTS else several).page(engine)
         return
     choice = _toolbar(engine, status)
@@ -96,18 +98,21 @@ def _view(current: Session) -> str:
     if current.view is None:
         asked = st.query_params.get("view")
         current.view = asked if asked in VIEWS else ONE
-    # Set in every run: other pages forget the widget, and a result can change the view.
-    st.session_state["explore_view"] = current.view
+    turns = current.turns
+    key = f"explore_view{turns}"
+    # Set in every run: other pages forget the widget.
+    st.session_state[key] = current.view
 
     def chosen() -> None:
-        current.view = st.session_state["explore_view"]
+        if turns == current.turns:
+            current.view = st.session_state[key]
 
     st.segmented_control(
         "View",
         tuple(VIEWS),
         format_func=VIEWS.__getitem__,
         required=True,
-        key="explore_view",
+        key=key,
         on_change=chosen,
         label_visibility="collapsed",
     )
@@ -216,39 +221,39 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
     data = _stage_data(engine, current, choice, query)
 
     def on_weights() -> None:
-        value = st.session_state["stage"].get("weights")
+        value = sent("stage", "weights")
         current.weights = valid_weights(value, k) or current.weights
 
     def on_box() -> None:
-        value = st.session_state["stage"].get("box")
+        value = sent("stage", "box")
         current.box = valid_box(value, (query.parts.width, query.parts.height))
         current.weights = None
 
     def on_use_as_query() -> None:
-        row = st.session_state["stage"].get("use_as_query")
+        row = sent("stage", "use_as_query")
         if type(row) is int and 0 <= row < len(index):
             ask_for(index.pictures[row].id)
 
     def on_test() -> None:
-        st.session_state["test"] = st.session_state["stage"].get("test")
+        st.session_state["test"] = sent("stage", "test")
         current.close_detail()
 
     def on_open() -> None:
-        row = st.session_state["stage"].get("open")
+        row = sent("stage", "open")
         known = type(row) is int and 0 <= row < len(index)
         current.opened, current.arrived = index.pictures[row].id if known else None, None
 
     def on_rename() -> None:
         shown = index.pictures[query.row].id if query.row is not None else ""
-        naming.rename(index, query.parts.basis, st.session_state["stage"].get("rename"), shown)
+        naming.rename(index, query.parts.basis, sent("stage", "rename"), shown)
 
     def on_keep() -> None:
-        shortlist.toggle(index, st.session_state["stage"].get("keep"))
+        shortlist.toggle(index, sent("stage", "keep"))
 
     def on_ask() -> None:
-        value = st.session_state["stage"].get("ask")
+        value = sent("stage", "ask")
         if query.row is not None and several.asked_by(index, value, index.pictures[query.row].id):
-            current.view = SEVERAL
+            current.turn_to(SEVERAL)
             current.close_detail()
 
     stage(

@@ -18,7 +18,7 @@ from dff.app.learn.lesson import (
 )
 from dff.app.learn.texts import step_facts
 from dff.app.limits import limits
-from dff.app.state import session, write_one
+from dff.app.state import sent, session, write_one
 from dff.export.page import data_uri
 
 # On paper there is the step alone.
@@ -169,18 +169,14 @@ def _shape(engine: Engine, source: Source) -> tuple[int, int]:
 # --- what the browser sends ----------------------------------------------------------------
 
 
-def _sent(name: str) -> object:
-    return (st.session_state.get("lesson") or {}).get(name)
-
-
 def _turned() -> None:
-    step = _sent("step")
+    step = sent("lesson", "step")
     if type(step) is int and 1 <= step <= LAST:
         st.session_state["lesson_step"] = step
 
 
 def _k_chosen() -> None:
-    k = _sent("k")
+    k = sent("lesson", "k")
     if type(k) is int and 1 <= k <= limits().parts:
         session().k = k
 

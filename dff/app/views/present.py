@@ -15,6 +15,7 @@ from dff.app.state import (
     default_picture,
     link_to,
     read_address,
+    sent,
     session,
     valid_k,
     write_address,
@@ -50,7 +51,7 @@ def page(engine: Engine) -> None:
     first = _slide(st.query_params.get("slide", ""), len(slides))
 
     def on_slide() -> None:
-        number = st.session_state["talk"].get("slide")
+        number = sent("talk", "slide")
         if type(number) is int and 0 <= number < len(slides):
             write_one("slide", str(number + 1) if number else None)
 

@@ -13,7 +13,16 @@ from dff.app.controls import results_select
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.scene import best, palette_facts
-from dff.app.state import ONE, SEVERAL, ask_for, default_picture, session, valid_ids, write_one
+from dff.app.state import (
+    ONE,
+    SEVERAL,
+    ask_for,
+    default_picture,
+    sent,
+    session,
+    valid_ids,
+    write_one,
+)
 from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.several import LESS, Asked
@@ -84,7 +93,8 @@ def asked_by(index: Index, value: Any, first: str | None = None) -> bool:
 def begin(ids: Sequence[str]) -> None:
     """Ask for what is like all these pictures, and make this the view, in the next run."""
     current = session()
-    current.asked, current.view = (tuple(ids)[:MOST], ()), SEVERAL
+    current.asked = tuple(ids)[:MOST], ()
+    current.turn_to(SEVERAL)
 
 
 # --- choosing --------------------------------------------------------------------------
@@ -143,16 +153,16 @@ def _draw(engine: Engine, more: Sequence[str], less: Sequence[str], top: int) ->
     kept = shortlist.rows_of(index)
 
     def on_ask() -> None:
-        asked_by(index, st.session_state[KEY].get("ask"))
+        asked_by(index, sent(KEY, "ask"))
 
     def on_open() -> None:
-        row = st.session_state[KEY].get("open")
+        row = sent(KEY, "open")
         if type(row) is int and 0 <= row < len(index):
-            session().view = ONE
+            session().turn_to(ONE)
             ask_for(index.pictures[row].id)
 
     def on_keep() -> None:
-        shortlist.toggle(index, st.session_state[KEY].get("keep"))
+        shortlist.toggle(index, sent(KEY, "keep"))
 
     several(
         _facts(index, (*more, *less), asked, shares, top, kept),

@@ -4,27 +4,44 @@ function asking(app, row, sign) {
   app.send("ask", { row, sign });
 }
 
-function chosenPicture(app, one) {
-  const sign = (value, text) => {
-    const button = h("button", {
-      type: "button", text, "aria-pressed": String(one.sign === value), "data-testid": value > 0 ? "more" : "less",
-      "aria-label": value > 0 ? `More like ${one.title}` : `Less like ${one.title}`,
-    });
-    button.onclick = () => one.sign !== value && asking(app, one.row, value);
-    button.disabled = value < 0 && one.only;
-    if (button.disabled) button.title = "At least one picture is to be like";
-    return button;
+/** A picture of the query. It stays the same element while it is asked for, and keeps the focus. */
+function chosenPicture(app, row) {
+  const sign = (value, text) => h("button", { type: "button", text, "data-testid": value > 0 ? "more" : "less", onclick: (event) => event.currentTarget.getAttribute("aria-pressed") === "false" && asking(app, row, value) });
+  const [more, less] = [sign(1, "+ More"), sign(-1, "− Less")];
+  const image = h("img", { class: "asked-picture", alt: "", draggable: "false" });
+  const title = h("span", { class: "title" });
+  const group = h("div", { class: "segmented", role: "group" }, more, less);
+  const leave = h("button", { class: "icon-button", type: "button", title: "Leave it out", "data-testid": "leave-out", onclick: () => asking(app, row, 0) }, icon("close"));
+  const node = h("li", { "data-testid": "asked" }, image, h("div", { class: "asked-text" }, title, group), leave);
+  const update = (one) => {
+    node.className = one.sign > 0 ? "asked" : "asked unlike";
+    node.dataset.id = one.id;
+    node.style.setProperty("--part", one.hex);
+    setAttribute(image, "src", one.image);
+    setText(title, one.title);
+    setAttribute(title, "title", one.title);
+    setAttribute(group, "aria-label", one.title);
+    for (const [button, value, words] of [[more, 1, "More"], [less, -1, "Less"]]) {
+      setAttribute(button, "aria-pressed", String(one.sign === value));
+      setAttribute(button, "aria-label", `${words} like ${one.title}`);
+    }
+    less.disabled = leave.disabled = one.only;
+    setAttribute(less, "title", one.only ? "At least one picture is to be like" : null);
+    setAttribute(leave, "aria-label", `Leave ${one.title} out`);
   };
-  const leave = h("button", { class: "icon-button", type: "button", title: "Leave it out", "aria-label": `Leave ${one.title} out`, disabled: one.only, "data-testid": "leave-out" }, icon("close"));
-  leave.onclick = () => asking(app, one.row, 0);
-  const node = h("li", { class: one.sign > 0 ? "asked" : "asked unlike", "data-testid": "asked", "data-id": one.id },
-    h("img", { class: "asked-picture", src: one.image, alt: "", draggable: "false" }),
-    h("div", { class: "asked-text" },
-      h("span", { class: "title", text: one.title, title: one.title }),
-      h("div", { class: "segmented", role: "group", "aria-label": one.title }, sign(1, "+ More"), sign(-1, "− Less"))),
-    leave);
-  node.style.setProperty("--part", one.hex);
-  return node;
+  return { node, update };
+}
+
+function drawAsked(app, asked) {
+  const old = app.asked ?? new Map();
+  const keyOf = (one) => `${one.row} ${one.id}`;
+  app.asked = new Map(asked.map((one) => [keyOf(one), old.get(keyOf(one)) ?? chosenPicture(app, one.row)]));
+  asked.forEach((one, i) => {
+    const { node, update } = app.asked.get(keyOf(one));
+    update(one);
+    if (app.refs.asked.children[i] !== node) app.refs.asked.insertBefore(node, app.refs.asked.children[i] ?? null);
+  });
+  while (app.refs.asked.children.length > asked.length) app.refs.asked.lastChild.remove();
 }
 
 function resultCard(app, result, range) {
@@ -57,22 +74,33 @@ function told(asked, shares) {
   return asked.map((one, i) => `${one.title} ${signed(shares[i])}`).join(", ");
 }
 
+function build(app) {
+  const refs = {
+    asked: h("ul", { class: "asked-list" }), count: h("span", { class: "muted" }), note: h("p", { class: "fine" }),
+    found: h("span", { class: "muted" }), cards: h("ol", { class: "cards" }), empty: h("p", { class: "empty", text: "No other picture in this collection yet." }),
+  };
+  app.refs = refs;
+  app.root.replaceChildren(h("div", { class: "layout" },
+    h("section", { class: "left", "aria-label": "The query" },
+      h("header", { class: "row-head" }, h("h2", { text: "Your query" }), refs.count), refs.asked, refs.note),
+    h("section", { class: "results", "aria-label": "Results" },
+      h("header", { class: "row-head" }, h("h2", { text: "Most like them together" }), refs.found), refs.cards, refs.empty)));
+}
+
 function draw(app, data) {
   app.state = { data };
   const held = app.root.getRootNode().activeElement?.getAttribute("aria-label");
   const side = (sign) => Math.max(0, ...data.results.map(({ shares }) => sum(shares.filter((v) => v * sign > 0).map(Math.abs))));
   const range = { left: side(-1), right: side(1) };
-  const empty = h("p", { class: "empty", text: "No other picture in this collection yet.", hidden: data.results.length > 0 });
-  app.root.replaceChildren(h("div", { class: "layout" },
-    h("section", { class: "left", "aria-label": "The query" },
-      h("header", { class: "row-head" }, h("h2", { text: "Your query" }), h("span", { class: "muted", text: data.count })),
-      h("ul", { class: "asked-list" }, ...data.asked.map((one) => chosenPicture(app, one))),
-      h("p", { class: "fine", text: data.note })),
-    h("section", { class: "results", "aria-label": "Results" },
-      h("header", { class: "row-head" }, h("h2", { text: "Most like them together" }), h("span", { class: "muted", text: data.found })),
-      h("ol", { class: "cards" }, ...data.results.map((result) => resultCard(app, result, range))), empty)));
-  // What had the focus is drawn anew: give it back.
-  if (held) [...app.root.querySelectorAll("button")].find((node) => node.getAttribute("aria-label") === held)?.focus();
+  drawAsked(app, data.asked);
+  setText(app.refs.count, data.count);
+  setText(app.refs.note, data.note);
+  setText(app.refs.found, data.found);
+  app.refs.cards.replaceChildren(...data.results.map((result) => resultCard(app, result, range)));
+  app.refs.empty.hidden = data.results.length > 0;
+  // What had the focus and was drawn anew or moved: give it back.
+  const now = app.root.getRootNode().activeElement;
+  if (held && !now) [...app.root.querySelectorAll("button")].find((node) => node.getAttribute("aria-label") === held)?.focus();
 }
 
 const drawn = new WeakMap();
@@ -81,7 +109,10 @@ export default function (component) {
   const { data, parentElement, setTriggerValue } = component;
   const root = parentElement.querySelector(".several");
   if (!root || !data) return undefined;
-  if (!drawn.has(root)) drawn.set(root, { root });
+  if (!drawn.has(root)) {
+    drawn.set(root, { root });
+    build(drawn.get(root));
+  }
   const app = drawn.get(root);
   app.send = setTriggerValue;
   if (app.json !== data.json) draw(app, JSON.parse(data.json));
