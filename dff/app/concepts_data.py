@@ -86,26 +86,48 @@ def concept_facts(
     own: Mapping[int, tuple[str, float | None]],
 ) -> list[dict[str, Any]]:
     """The cards, all but their crops' pictures. own: the user's names by part."""
-    energy = energy_of(common.pictures)
+    return [
+        {
+            **record,
+            "places": [(found.row, round(found.score, 3), found.box) for found in places[j]],
+        }
+        for j, record in enumerate(part_records(common, colours, own))
+    ]
+
+
+def part_records(
+    common: Common,
+    colours: Sequence[int],
+    own: Mapping[int, tuple[str, float | None]] | None = None,
+) -> list[dict[str, Any]]:
+    """Number, colour, name and energy of each shared part. own: the user's names by part."""
+    energy, given = energy_of(common.pictures), own or {}
     facts = []
     for j, dead in enumerate(common.pictures[0].dead):
         guess = short_name(common.names[j])
         name, confidence = guess if guess is not None and guess[1] >= GUESS else ("", None)
-        if j in own:
-            name, confidence = own[j]
+        if j in given:
+            name, confidence = given[j]
         facts.append(
             {
                 "number": j + 1,
                 "colour": int(colours[j]),
                 "name": name,
                 "confidence": None if confidence is None else round(confidence, 2),
-                "renamed": j in own,
+                "renamed": j in given,
                 "energy": round(float(energy[j]), 4),
                 "dead": bool(dead),
-                "places": [(found.row, round(found.score, 3), found.box) for found in places[j]],
             }
         )
     return facts
+
+
+def pooled(common: Common) -> np.ndarray:
+    """The heatmaps of all pictures of a set in one: (k, 1, positions of all)."""
+    k = len(common.basis)
+    return np.concatenate([parts.heatmaps.reshape(k, -1) for parts in common.pictures], axis=1)[
+        :, None
+    ]
 
 
 def crop_facts(index: Index, row: int, score: float, box: Box) -> dict[str, Any]:

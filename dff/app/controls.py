@@ -1,5 +1,7 @@
 """The controls that pages share: which picture, and how many parts."""
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dff.app.components.gallery import gallery
@@ -90,10 +92,27 @@ def k_slider(index: Index, *, width: int = 200) -> int:
     return current.k
 
 
+def choose_k(k: object) -> None:
+    """Take a number of parts from the browser; what is none is left."""
+    if type(k) is int and 1 <= k <= limits().parts:
+        session().k = k
+
+
 def results_select() -> int:
     """How many results are shown."""
     choices = [top for top in TOP_CHOICES if top <= limits().results]
     return int(st.selectbox("Results", choices, key="top", bind="query-params", width=100))
+
+
+def panel(key: str, title: str, draw: Callable[[], None]) -> None:
+    """An expander that draws only while it is open."""
+    box = st.expander(title, key=key, bind="query-params")
+    if box.open:
+        with box:
+            try:
+                draw()
+            except ValueError as problem:
+                st.error(plain(str(problem)), icon=":material/error:")
 
 
 @st.dialog("Choose a picture", width="large")

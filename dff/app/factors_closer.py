@@ -1,6 +1,5 @@
 """The panels of the factors page that look closer at one picture, computed only while open."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +7,7 @@ import streamlit as st
 
 from dff.app import charts, factors_data, factors_grid, markup
 from dff.app.components.heatgrid import heatgrid
+from dff.app.controls import panel
 from dff.app.factors_data import Counterpart, PartFacts, plain
 from dff.app.factors_grid import Grid, Panel
 from dff.app.factors_panels import described, heat_panel
@@ -42,17 +42,6 @@ def look_closer(lab: Microscope, slide: Slide, view: View) -> None:
         ("starts", "Other starts, beside this one", _starts),
     ):
         panel(key, title, lambda draw=draw: draw(lab, slide, view))  # type: ignore[misc]
-
-
-def panel(key: str, title: str, draw: Callable[[], None]) -> None:
-    """An expander that draws only while it is open."""
-    box = st.expander(title, key=key, bind="query-params")
-    if box.open:
-        with box:
-            try:
-                draw()
-            except ValueError as problem:
-                st.error(plain(str(problem)), icon=":material/error:")
 
 
 # --- channels ----------------------------------------------------------------------------

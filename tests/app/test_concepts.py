@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dff.app import kept
-from dff.app.concepts_data import MOST
+from dff.app.concepts_data import MOST, common_from_stored, pooled
+from dff.flow import part_flow
 from dff.index import Index
 
 SAMPLE = Path(__file__).parents[2] / "sample_index"
@@ -84,6 +86,20 @@ def test_another_view_in_the_address_is_one_picture(visit, view):
 def test_one_picture_is_a_set_too(concepts):
     dashboard = concepts(set="dam_3", k="1")
     assert ids(dashboard) == ["dam_3"] and len(dashboard.stage["parts"]) == 1
+
+
+def test_how_the_parts_split_is_told_from_the_stored_factors(visit, index, passes):
+    dashboard = visit(view="concepts", set=DAMS, splits="true", k="3")
+    assert dashboard.errors == [] and passes.passes == 0
+    shown = [json.loads(node.proto.json) for node in dashboard.at.get("bidi_component")]
+    (facts,) = [data for data in map(json.loads, (one["json"] for one in shown)) if "flows" in data]
+    assert facts["k"] == 3 and [column["k"] for column in facts["columns"]] == [*range(1, 11)]
+    # Every stream is a share of the positions of all pictures of the set.
+    rows = [index.row_of[id] for id in DAMS.split(",")]
+    commons = {k: common_from_stored(index, rows, k) for k in (3, 4)}
+    flow = part_flow(pooled(commons[3]), pooled(commons[4]))
+    assert np.array(facts["flows"][2]) == pytest.approx(flow, abs=1e-5)
+    assert facts["splits"][2]["answer"].startswith("From 3 to 4, ")
 
 
 def test_pictures_leave_are_opened_and_come_by_category(concepts, index):

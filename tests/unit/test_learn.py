@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dff.app.learn import adding, failures, iterations, maps, matching, splitting
+from dff.app.learn import adding, failures, iterations, maps, matching
 from dff.app.learn.packing import floats, levels
 from dff.app.learn.texts import STEPS
+from dff.app.part_flow import split_facts
 from dff.index import Index
 from dff.index.query import Seen
 
@@ -90,7 +91,7 @@ def named(*names: str) -> list[dict]:
 
 def test_a_split_is_told_with_its_shares():
     flow = np.array([[0.3, 0, 0.1], [0.1, 0.5, 0]])
-    told = splitting.split_facts(flow, named("sails", ""))
+    told = split_facts(flow, named("sails", ""))
     assert (told["part"], told["targets"]) == (0, [0, 2])
     assert told["answer"].startswith(
         "From 2 to 3, part 1 (sails) splits: 75 % go to part 1 and 25 % go to part 3."
@@ -99,7 +100,7 @@ def test_a_split_is_told_with_its_shares():
 
 
 def test_where_nothing_splits_the_widest_stream_is_told():
-    told = splitting.split_facts(np.array([[0.9, 0.1]]), named("all"))
+    told = split_facts(np.array([[0.9, 0.1]]), named("all"))
     assert told["part"] is None
     assert "10 % of part 1 (all), which go to part 2" in told["answer"]
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from dff.app import scene
 from dff.app.engine import Engine, Source
-from dff.app.learn import adding, failures, iterations, maps, matching, splitting
+from dff.app.learn import adding, failures, iterations, maps, matching
 from dff.app.learn.texts import STEPS
 from dff.app.limits import limits
+from dff.app.part_flow import flow_facts
 from dff.index import Index
 from dff.index.query import Query
 
@@ -115,7 +116,10 @@ def _splitting(engine: Engine, source: Source, own: Callable[[Query], OwnNames])
         other: scene.part_facts(query, engine.colours(source, other, None), own(query))
         for other, query in queries.items()
     }
-    return splitting.facts(queries, parts)
+    found = flow_facts({k: query.parts.heatmaps for k, query in queries.items()}, parts)
+    for column in found["columns"]:
+        column["heat"] = scene.heat_facts(queries[column["k"]].parts)
+    return found
 
 
 def _ranked(index: Index, query: Query, colours: tuple[int, ...], step: int) -> dict[str, Any]:

@@ -9,13 +9,16 @@ import streamlit as st
 from dff.app import concepts_data, naming
 from dff.app.colours import chain_colours
 from dff.app.components.concepts import concepts
+from dff.app.components.flow import flow
 from dff.app.components.gallery import gallery_of_many
 from dff.app.concepts_data import MOST, Common
 from dff.app.concepts_masks import masks_popover
-from dff.app.controls import k_slider
+from dff.app.controls import choose_k, k_slider, panel
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
-from dff.app.scene import best, version_of
+from dff.app.limits import limits
+from dff.app.part_flow import flow_facts
+from dff.app.scene import best, palette_facts, version_of
 from dff.app.state import (
     CONCEPTS,
     ONE,
@@ -30,7 +33,7 @@ from dff.app.views import several
 from dff.index import Index
 
 FIRST = 8  # results in the set of a visitor who has chosen none
-KEY = "concepts"
+KEY, SPLITS = "concepts", "concepts splits"
 
 
 def page(engine: Engine) -> None:
@@ -65,6 +68,7 @@ def page(engine: Engine) -> None:
         _draw(engine, common, colours, own, exact=exact)
         with masks:
             masks_popover(engine, common, colours, own, exact=exact)
+        panel("splits", "How the parts split when k grows", lambda: _splits(engine, rows, k))
     except (ValueError, OSError) as error:
         st.error(plain(str(error)), icon=":material/error:")
 
@@ -237,3 +241,23 @@ def _draw(
         on_open=on_open,
         on_leave=on_leave,
     )
+
+
+def _splits(engine: Engine, rows: Sequence[int], k: int) -> None:
+    """What becomes of the set's parts from each k to the next, from the stored factors."""
+    index = engine.index
+    st.caption("All pictures of the set together, from their stored factors.")
+    with st.spinner("Splitting the set into every number of parts"):
+        commons = {n: _stored(engine, rows, n) for n in range(1, limits().parts + 1)}
+    parts = {
+        n: concepts_data.part_records(
+            common, _colours(engine, rows, n), naming.own_names(index, common.basis)
+        )
+        for n, common in commons.items()
+    }
+    facts = flow_facts({n: concepts_data.pooled(common) for n, common in commons.items()}, parts)
+
+    def on_k() -> None:
+        choose_k(st.session_state[SPLITS].get("k"))
+
+    flow({**facts, "k": k, "palette": palette_facts()}, key=SPLITS, on_k=on_k)

@@ -7,10 +7,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dff.app import factors_beside, markup, takeaway
-from dff.app.controls import choose_picture, k_slider
+from dff.app.controls import choose_picture, k_slider, panel
 from dff.app.deletion_panel import factors_test
 from dff.app.engine import Engine, Source
-from dff.app.factors_closer import look_closer, panel
+from dff.app.factors_closer import look_closer
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main

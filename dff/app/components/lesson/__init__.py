@@ -25,6 +25,7 @@ SCRIPTS = (
             "parts.js",
             "results.js",
             "tables.js",
+            "flow.js",
         )
     ),
     *(
@@ -51,7 +52,9 @@ def _read(path: Path) -> str:
 _LESSON = st.components.v2.component(
     "dff_lesson",
     html="<div class='stage lesson' part='lesson' data-testid='lesson'></div>",
-    css=_read(_STAGE / "stage.css") + _read(_FOLDER / "lesson.css"),
+    css="".join(
+        _read(path) for path in (_STAGE / "stage.css", _STAGE / "flow.css", _FOLDER / "lesson.css")
+    ),
     js="\n".join(_read(path) for path in SCRIPTS),
 )
 

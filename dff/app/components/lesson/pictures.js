@@ -8,19 +8,6 @@ Object.assign(ICONS, {
   after: "M7 5l10 7-10 7zM19 5v14",
 });
 
-/** Make an SVG element. */
-function v(tag, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name === "text") node.textContent = value;
-    else if (name.startsWith("on")) node[name] = value;
-    else node.setAttribute(name, value);
-  }
-  node.append(...children);
-  return node;
-}
-
 /** Little-endian float32 from base64. */
 function floatsOf(base64) {
   const view = new DataView(bytesOf(base64).buffer);

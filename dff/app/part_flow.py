@@ -1,4 +1,4 @@
-"""Step 3: the parts for every k, and what becomes of each from one k to the next."""
+"""The parts for every k, and what becomes of each from one k to the next: plain JSON values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,29 +6,21 @@ from typing import Any
 import numpy as np
 
 from dff.app.markup import percent
-from dff.app.scene import heat_facts
 from dff.flow import flows, splits
-from dff.index.query import Query
 
 
-def facts(
-    queries: Mapping[int, Query], parts: Mapping[int, list[dict[str, Any]]]
+def flow_facts(
+    heatmaps: Mapping[int, np.ndarray], parts: Mapping[int, list[dict[str, Any]]]
 ) -> dict[str, Any]:
     """Columns of parts for k = 1, 2, ..., the streams between them, and what each step splits.
 
-    queries, parts (their `part_facts`): for every k from 1.
+    heatmaps: (k, rows, columns) on one grid, parts: a record each, with number and name; for every
+    k from 1.
     """
-    steps = sorted(queries)
-    streams = flows({step: queries[step].parts.heatmaps for step in steps})
+    steps = sorted(heatmaps)
+    streams = flows(heatmaps)
     return {
-        "columns": [
-            {
-                "k": step,
-                "heat": heat_facts(queries[step].parts),
-                "parts": parts[step],
-            }
-            for step in steps
-        ],
+        "columns": [{"k": step, "parts": parts[step]} for step in steps],
         "flows": [[[round(float(v), 5) for v in row] for row in flow] for flow in streams],
         "splits": [
             split_facts(flow, parts[step]) for step, flow in zip(steps, streams, strict=False)
