@@ -91,7 +91,9 @@ SHOTS = {
     "learn-match": Shot("/learn?step=5", LESSON, act=answer),
     "learn-dark": Shot("/learn?step=6", LESSON, scheme="dark", act=answer),
     "learn-phone": Shot("/learn?step=6", LESSON, size=PHONE),
-    "present": Shot("/present?slide=2", "canvas.filled", size=(1280, 720)),
+    "present": Shot(
+        "/present?picture=great_wall_of_china_1&slide=2", ".slide img.seen", size=(1280, 720)
+    ),
     "photos": Shot("/photos", ".tile img"),
     "photos-map": Shot("/photos?photos_show=Map", "text=Only nearness counts", act=frame),
     "factors": Shot("/factors?picture=eiffel_tower_1", FACTORS),
