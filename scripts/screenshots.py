@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
@@ -116,7 +117,9 @@ def main() -> None:
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     options = [f"--server.port={port}", "--server.headless=true", "--server.fileWatcherType=none"]
-    env = {k: v for k, v in os.environ.items() if k != "DFF_INDEX"}
+    # As a newcomer sees it: no names and no shortlist of this machine's user.
+    data = tempfile.TemporaryDirectory()
+    env = {k: v for k, v in os.environ.items() if k != "DFF_INDEX"} | {"DFF_DATA": data.name}
     server = subprocess.Popen([*command, *options], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
     try:
         address = f"http://localhost:{port}"
@@ -142,6 +145,8 @@ def main() -> None:
             browser.close()
     finally:
         server.terminate()
+        server.wait(10)
+        data.cleanup()
 
 
 def wait_for(address: str) -> None:

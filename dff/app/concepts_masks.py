@@ -26,7 +26,7 @@ def masks_popover(
         for j, name in enumerate(common.names)
     ]
     inks = [palette[colour]["hex"] for colour in colours]
-    with st.popover("Masks", icon=":material/download:", key="masks"):
+    with st.popover("Masks", icon=":material/filter_b_and_w:", key="masks"):
         st.markdown("**Masks of the parts**")
         st.caption(
             "One black and white PNG a picture and part, at the photo's own size, and a table "

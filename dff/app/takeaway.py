@@ -20,6 +20,8 @@ from dff.app.takeaway_files import (
     PARTS,
     RESULTS,
     File,
+    concepts_figure,
+    concepts_table,
     parts_figure,
     parts_report,
     parts_script,
@@ -31,8 +33,10 @@ from dff.app.takeaway_files import (
     search_tables,
 )
 from dff.export.view import IN_FIGURE, PartsView, SearchView
+from dff.index import Index
 
 if TYPE_CHECKING:
+    from dff.app.concepts_data import Common
     from dff.app.factors_pictures import View
     from dff.app.microscope import Microscope, Slide
 
@@ -41,7 +45,7 @@ UPLOADED = (
     "An uploaded picture stays in this session, so no address can show it to others. Take a figure "
     "or the report instead."
 )
-IN_ADDRESS = "Whoever opens it here sees this picture with the same settings."
+IN_ADDRESS = "Whoever opens it here sees the same, with the same settings."
 FIGURES = {
     PARTS: "The photo, its parts on it, and where each one is.",
     RESULTS: f"The query and its first results, up to {IN_FIGURE}, with boxes and scores.",
@@ -122,12 +126,30 @@ def parts_dialog(view: PartsView) -> None:
     _code(parts_script(view), view)
 
 
+@st.dialog("Take away", width="medium")
+def concepts_dialog(
+    index: Index, common: "Common", colours: Sequence[int], names: Sequence[str]
+) -> None:
+    """What can be taken from Concepts. Masks have a button of their own."""
+    _copy(index.pictures[common.rows[0]].id)
+    figures = [concepts_figure(index, common, colours, names, format) for format in FORMATS]
+    _files("The pictures with their common parts, for print.", figures, "Figure")
+    _files(
+        "How strong each part is in each picture.", [concepts_table(index, common, names)], "Table"
+    )
+
+
 def _address(view: SearchView | PartsView) -> str | None:
     """The address, to be copied; None where there is none."""
-    with _section("Address", UPLOADED if view.uploaded else IN_ADDRESS):
-        if view.uploaded:
-            return None
-        where = address(view.source)
+    if not view.uploaded:
+        return _copy(view.source)
+    _section("Address", UPLOADED)
+    return None
+
+
+def _copy(picture: str) -> str:
+    with _section("Address", IN_ADDRESS):
+        where = address(picture)
         st.code(where, language=None, wrap_lines=True)
         return where
 

@@ -11,10 +11,16 @@ import numpy as np
 from dff.app import naming
 from dff.app.engine import Engine, Source
 from dff.export import snippet
-from dff.export.records import Record, contributions_csv, parts_csv, results_csv
+from dff.export.records import (
+    Record,
+    concepts_csv,
+    contributions_csv,
+    parts_csv,
+    results_csv,
+)
 from dff.export.view import PartsView, SearchView, photo
 from dff.images import read_image
-from dff.index import Query
+from dff.index import Index, Query
 from dff.names import short_name
 from dff.parts import Parts
 from dff.shared_parts import Joint
@@ -22,6 +28,7 @@ from dff.shared_parts import Joint
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from dff.app.concepts_data import Common
     from dff.app.factors_pictures import View
     from dff.app.microscope import Microscope, Slide
 
@@ -191,15 +198,58 @@ def parts_script(view: PartsView) -> File:
     return File("Python script", f"{_stem(view)}.py", lambda: snippet.parts_script(view).encode())
 
 
+def concepts_figure(
+    index: Index, common: "Common", colours: Sequence[int], names: Sequence[str], format: str
+) -> File:
+    """The figure of what a set of pictures shares."""
+
+    def figure() -> "Figure":
+        from dff.concepts import energy_of
+        from dff.figures import Panel, concepts_figure
+
+        panels = [
+            Panel(
+                picture=photo(index, row),
+                parts=parts,
+                colours=colours,
+                title=index.pictures[row].title,
+                credit=index.pictures[row].credit,
+            )
+            for row, parts in zip(common.rows, common.pictures, strict=True)
+        ]
+        settings = index.settings
+        note = f"{settings.backbone}:{settings.layer} · {len(names)} parts, factorized together"
+        return concepts_figure(panels, names, energy_of(common.pictures).tolist(), note=note)
+
+    return _saved(figure, "concepts", format)
+
+
+def concepts_table(index: Index, common: "Common", names: Sequence[str]) -> File:
+    """The numbers of what a set of pictures shares."""
+
+    def make() -> bytes:
+        from dff.concepts import energy_of
+
+        ids = [index.pictures[row].id for row in common.rows]
+        energy = energy_of(common.pictures).tolist()
+        return concepts_csv(ids, common.pictures, names, energy).encode()
+
+    return File("Parts by picture, CSV", "concepts.csv", make)
+
+
 def _figure(
     view: SearchView | PartsView, figure: Callable[[], "Figure"], ending: str, format: str
 ) -> File:
+    return _saved(figure, f"{_stem(view)}-{ending}", format)
+
+
+def _saved(figure: Callable[[], "Figure"], name: str, format: str) -> File:
     def make() -> bytes:
         from dff.figures import save
 
         return save(figure(), format)
 
-    return File(format.upper(), f"{_stem(view)}-{ending}.{format}", make)
+    return File(format.upper(), f"{name}.{format}", make)
 
 
 def _file_name(name: str) -> str:

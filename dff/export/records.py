@@ -16,6 +16,7 @@ from dff.geometry import Box
 if TYPE_CHECKING:
     from dff.factorization import Factorization
     from dff.index import Index, Match, Query
+    from dff.parts import Parts
 
 DIGITS = 8  # of a contribution: a few hundred of them still sum to the score within 1e-5
 # A spreadsheet takes a text that begins so for a formula, and file names come from strangers.
@@ -143,6 +144,33 @@ def parts_csv(parts: "Factorization", names: Sequence[str]) -> str:
                 str(bool(parts.dead[j])).lower(),
             )
             for j in range(parts.k)
+        ),
+    )
+
+
+def concepts_csv(
+    ids: Sequence[str], pictures: "Sequence[Parts]", names: Sequence[str], energy: Sequence[float]
+) -> str:
+    """Which part of a set is where, one picture and part a line, counted from 1.
+
+    pictures: the common parts in the pictures of `ids`. names: one a part, or "". energy: (k,) each
+    part's share of the set's, 0 to 1. share: what the part holds of the picture's heat; peak: the
+    strongest heat, in the activations' unit.
+    """
+    heats = [parts.heatmaps.sum(axis=(1, 2)) for parts in pictures]
+    return csv_table(
+        ("picture", "part", "name", "energy", "share", "peak"),
+        (
+            (
+                csv_text(id),
+                j + 1,
+                csv_text(names[j]),
+                f"{energy[j]:.6f}",
+                f"{heat[j] / max(float(heat.sum()), 1e-12):.6f}",
+                f"{parts.heatmaps[j].max():.6f}",
+            )
+            for id, parts, heat in zip(ids, pictures, heats, strict=True)
+            for j in range(len(names))
         ),
     )
 

@@ -4,6 +4,7 @@ Pyplot keeps one list of figures a process, which the sessions of a dashboard wo
 stays text in PDF and SVG, and equal figures are equal files.
 """
 
+from dff.figures.concepts import concepts_figure
 from dff.figures.pair import contributions_figure
 from dff.figures.panel import Panel
 from dff.figures.parts import parts_figure
@@ -13,6 +14,7 @@ from dff.figures.sheet import FORMATS, save
 __all__ = [
     "FORMATS",
     "Panel",
+    "concepts_figure",
     "contributions_figure",
     "parts_figure",
     "results_figure",

@@ -1,5 +1,7 @@
 """Take away, without a browser: what the dialog offers is what the page shows."""
 
+import csv
+import io
 import json
 from functools import partial
 from pathlib import Path
@@ -157,3 +159,23 @@ def test_factors_can_be_taken_away(open_script, offered):
     assert b"Eiffel" in offered["SVG"].make()
     assert explained in offered["HTML report"].make().decode()
     assert "picture=eiffel_tower_1&k=2" in at.code[0].value
+
+
+def test_a_set_is_taken_away_with_the_names_that_are_on_its_cards(visit, offered):
+    dashboard = visit(view="concepts", set="dam_1,dam_2,dam_3", k="3")
+    cards, pictures = dashboard.stage["parts"], dashboard.stage["pictures"]
+    take_away(dashboard)
+    assert list(offered) == ["PNG", "PDF", "SVG", "Parts by picture, CSV"]
+    assert offered["PDF"].make().startswith(b"%PDF-")
+    (where,) = [code.value for code in dashboard.at.code]
+    assert "set=dam_1,dam_2,dam_3" in where and "view=concepts" in where and "k=3" in where
+    rows = list(csv.DictReader(io.StringIO(offered["Parts by picture, CSV"].make().decode())))
+    assert [row["picture"] for row in rows] == [one["id"] for one in pictures for _ in cards]
+    assert [row["name"] for row in rows] == [card["name"] for card in cards] * 3
+    assert [float(row["energy"]) for row in rows[:3]] == pytest.approx(
+        [card["energy"] for card in cards], abs=1e-4
+    )
+    for n in range(3):
+        assert sum(float(row["share"]) for row in rows[3 * n : 3 * n + 3]) == pytest.approx(
+            1, abs=1e-5
+        )

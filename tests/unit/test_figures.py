@@ -8,7 +8,15 @@ import pytest
 from matplotlib._pylab_helpers import Gcf
 from PIL import Image
 
-from dff.figures import FORMATS, Panel, contributions_figure, parts_figure, results_figure, save
+from dff.figures import (
+    FORMATS,
+    Panel,
+    concepts_figure,
+    contributions_figure,
+    parts_figure,
+    results_figure,
+    save,
+)
 from dff.figures.panel import cropped
 from dff.figures.sheet import Sheet, number
 from dff.parts import Parts
@@ -86,6 +94,19 @@ def test_a_figure_of_results_has_their_scores_boxes_and_bars():
     rising, falling = bars[0], bars[1]
     assert falling.get_x() + falling.get_width() == pytest.approx(rising.get_x())
     assert rising.get_width() / falling.get_width() == pytest.approx(4)
+
+
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_a_figure_of_a_set_names_its_parts_and_shows_every_picture(count):
+    panels = [panel(title=f"picture {n}") for n in range(count)]
+    figure = concepts_figure(panels, ["sky", ""], [0.75, 0.25], note="net")
+    said = texts(figure)
+    title = "What one picture holds" if count == 1 else f"What {count} pictures share"
+    assert {title, "sky", "part 2", "75 %", "25 %", "net"} <= set(said)
+    assert len(figure.axes[0].images) == count
+    assert [said.count(str(j)) for j in (1, 2)] == [count + 1 + 1, count + 1 + (count > 1)]
+    with pytest.raises(ValueError, match="expected pictures and energies of 2 parts"):
+        concepts_figure(panels, ["sky", ""], [1.0])
 
 
 def test_a_figure_of_one_score_is_the_table_and_its_sums():

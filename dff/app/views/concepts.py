@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dff.app import concepts_data, naming
+from dff.app import concepts_data, naming, takeaway
 from dff.app.colours import chain_colours
 from dff.app.components.concepts import concepts
 from dff.app.components.flow import flow
@@ -36,8 +37,8 @@ FIRST = 8  # results in the set of a visitor who has chosen none
 KEY, SPLITS = "concepts", "concepts splits"
 
 
-def page(engine: Engine) -> None:
-    """Draw the view, below Explore's switch."""
+def page(engine: Engine, actions: DeltaGenerator) -> None:
+    """Draw the view, below Explore's switch. actions: room beside that."""
     index = engine.index
     rows = chosen_rows(engine)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -57,9 +58,11 @@ def page(engine: Engine) -> None:
             args=([index.pictures[row].id for row in rows],),
             help="What is like all of them together.",
         )
+        status = st.empty()
+    with actions:
         naming.names_popover(index)
         masks = st.container(width="content")
-        status = st.empty()
+        takeaway.button()
     try:
         stored = _stored(engine, rows, k)
         common = _exact(engine, stored, status) if exact else stored
@@ -68,6 +71,9 @@ def page(engine: Engine) -> None:
         _draw(engine, common, colours, own, exact=exact)
         with masks:
             masks_popover(engine, common, colours, own, exact=exact)
+        if takeaway.pressed():
+            names = [record["name"] for record in concepts_data.part_records(common, colours, own)]
+            takeaway.concepts_dialog(index, common, colours, names)
         panel("splits", "How the parts split when k grows", lambda: _splits(engine, rows, k))
     except (ValueError, OSError) as error:
         st.error(plain(str(error)), icon=":material/error:")

@@ -69,13 +69,14 @@ def page(engine: Engine) -> None:
         status = st.empty()
         # What can be done with what is on the page; the pictures' controls come first.
         actions = st.container(horizontal=True, gap="small", width="content", key="actions")
+    with actions:
+        st.html(ONLY_ICONS)
     if view != ONE:
         write_one("result", None)
-        (concepts if view == CONCEPTS else several).page(engine)
+        (concepts if view == CONCEPTS else several).page(engine, actions)
         return
     choice = _toolbar(engine, status)
     with actions:
-        st.html(ONLY_ICONS)
         _actions(engine, choice)
     slot = st.container()
     if current.notice:

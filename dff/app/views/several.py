@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dff.app import shortlist
 from dff.app.components.several import several
@@ -37,8 +38,8 @@ NOTE = (
 )
 
 
-def page(engine: Engine) -> None:
-    """Draw the view, below Explore's switch."""
+def page(engine: Engine, actions: DeltaGenerator) -> None:
+    """Draw the view, below Explore's switch. actions: room beside that."""
     index, current = engine.index, session()
     more, less = current.asked = _asked(index)
     write_one("also", ",".join(more))
@@ -46,6 +47,7 @@ def page(engine: Engine) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         _add(index)
         top = results_select()
+    with actions:
         shortlist.popover(index)
     try:
         _draw(engine, more, less, top)
