@@ -27,6 +27,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 60_000  # ms
 STARTS = 3
+IDLE = ".stApp[data-test-script-state=notRunning]"  # the last answer is complete
 
 # In the page: `arm(what)` waits for the next event, then for the first frame in which `what` gives
 # another text than before it and every canvas in the window is drawn.
@@ -204,6 +205,7 @@ def measured(page: Page, address: str, one: Interaction, repeat: int) -> list[fl
     page.wait_for_timeout(1500)
     times = []
     for n in range(repeat + 2):
+        page.locator(IDLE).wait_for()
         one.before(page, n)
         page.evaluate(f"arm(() => {one.watched})")
         one.act(page, n)
