@@ -16,9 +16,11 @@ AXE = pytest.importorskip(
 PAGES = {
     "/": "canvas.filled",
     "/?view=concepts": "[data-testid=set] canvas.filled",
+    "/?view=concepts&splits=true": "[data-testid=flow-panel] svg",
     "/?view=several": "[data-testid=open-result] img",
     "/learn": "canvas.filled",
     "/photos": "text=1–48 of 222",
+    "/photos?photos_show=Map": "text=Only nearness counts",
     "/present": ".slide img.seen",
     "/factors": "text=How well the parts fit",
     "/compare": "text=One result, by each descriptor",
@@ -30,6 +32,8 @@ PAGES = {
 def test_nothing_serious_is_found(open_page: Any, path: str) -> None:
     page = open_page(path, shown=PAGES[path])
     page.evaluate(AXE)
+    page.wait_for_timeout(1000)  # what the browser asks for when it has drawn is on its way
+    page.locator(".stApp[data-test-script-state=notRunning]").wait_for()
     found, passed = [], []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
