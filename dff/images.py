@@ -10,7 +10,7 @@ import io
 import os
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -40,16 +40,18 @@ _FOREIGN = (
     (0, b"<svg", "SVG"),
 )
 
-_TRANSPOSE = {  # EXIF orientation -> what makes the picture upright
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {  # EXIF orientation -> upright view
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a, 1),
 }
-_ORIENTATION = 0x0112
+_TAG = 0x0112  # of the orientation
+
+BAND = 1 << 20  # pixels that are converted at a time
 
 # `warnings.catch_warnings` swaps a global list, so two threads inside it can restore each other's.
 _warnings_lock = threading.Lock()
@@ -204,13 +206,15 @@ def _decode(file: IO[bytes], name: str, most_pixels: int) -> np.ndarray:
         _check_size(name, *image.size, min(most_pixels, MAX_PIXELS))
         try:
             image.load()
-            upright = _upright(image, _to_rgb(image))
+            orientation = _orientation(image)
+            picture = _pixels(image)
         except Exception as error:  # decoders of damaged files raise nearly every type there is
             raise ImageError(
                 f"'{name}' is damaged or truncated ({image.format}): expected a complete picture, "
                 "get the file again."
             ) from error
-    return np.array(upright)
+        image.close()  # its own pixels go before a turned copy of ours is made
+    return _upright(picture, orientation)
 
 
 def _refusal(name: str, head: bytes) -> str:
@@ -234,41 +238,67 @@ def _check_size(name: str, width: int, height: int, most_pixels: int) -> None:
         )
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _pixels(image: Image.Image) -> np.ndarray:
+    """(height, width, 3) uint8 of a loaded picture, as it is stored."""
+    low, high = _range(image) if image.mode in ("I", "F") else (0.0, 0.0)
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    for rows, band in _bands(image):
+        picture[rows] = _to_rgb(band, low, high)
+    return picture
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """A picture strip by strip: whatever is made of a strip stays small, however large it is."""
+    height = max(1, BAND // image.width)
+    for top in range(0, image.height, height):
+        bottom = min(top + height, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _to_rgb(image: Image.Image, low: float, high: float) -> np.ndarray:
+    """uint8 that has, or broadcasts to, (height, width, 3). low, high: what becomes 0 and 255 in
+    32-bit and float grey."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion clips at 255 and turns nearly every pixel white.
         return _grey((np.asarray(image).astype(np.uint32) + 128) // 257)
     if image.mode in ("I", "F"):
-        return _grey(_stretched(np.asarray(image, dtype=np.float64)))
+        return _grey(_stretched(np.asarray(image, dtype=np.float64), low, high))
     if image.has_transparency_data:
         white = Image.new("RGB", image.size, "white")
         rgba = image.convert("RGBA")
         white.paste(rgba, mask=rgba)
-        return white
-    return image.convert("RGB")
+        return np.asarray(white)
+    return np.asarray(image.convert("RGB"))
 
 
-def _grey(values: np.ndarray) -> Image.Image:
-    return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+def _grey(values: np.ndarray) -> np.ndarray:
+    return values.astype(np.uint8)[..., None]
 
 
-def _stretched(values: np.ndarray) -> np.ndarray:
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros_like(values)
-    low, high = values[finite].min(), values[finite].max()
+def _range(image: Image.Image) -> tuple[float, float]:
+    """The lowest and highest finite value; (0, 0) without one."""
+    bands = (np.asarray(band, dtype=np.float64) for _, band in _bands(image))
+    finite = [band[np.isfinite(band)] for band in bands]
+    found = [(float(one.min()), float(one.max())) for one in finite if one.size]
+    return min((a for a, _ in found), default=0.0), max((b for _, b in found), default=0.0)
+
+
+def _stretched(values: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (
         255 / (high - low) if high > low else 0.0
     )
     return np.asarray(np.rint(scaled))
 
 
-def _upright(original: Image.Image, image: Image.Image) -> Image.Image:
+def _orientation(image: Image.Image) -> int:
     # After load(): a PNG may carry its EXIF behind the pixels, and Pillow turns a TIFF itself
     # there. Damaged EXIF is no reason to refuse a sound picture.
     try:
-        orientation = original.getexif().get(_ORIENTATION, 1)
+        return int(image.getexif().get(_TAG, 1))
     except Exception:
-        return image
-    turn = _TRANSPOSE.get(orientation)
-    return image if turn is None else image.transpose(turn)
+        return 1
+
+
+def _upright(picture: np.ndarray, orientation: int) -> np.ndarray:
+    turn = _TURNS.get(orientation)
+    return picture if turn is None else np.ascontiguousarray(turn(picture))
