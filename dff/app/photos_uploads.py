@@ -21,6 +21,7 @@ from dff.index.format import file_record
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".gz", ".bz2", ".xz", ".tgz")
 FACTS = "photos.csv"
 MOST_FILES = 5000  # pictures of one upload
+MOST_ENTRIES = 20_000  # files of any kind in a ZIP
 MOST_MEGABYTES = 50  # a picture
 MOST_TOTAL = 2000  # megabytes of one upload, unpacked
 LONGEST = 80  # characters of a folder's or file's name
@@ -76,6 +77,10 @@ class _Intake:
                 found = [
                     e for e in archive.infolist() if not e.is_dir() and not _hidden(e.filename)
                 ]
+                if len(found) > MOST_ENTRIES:
+                    count = f"there are {len(found):,} files in it"
+                    self._refuse(name, f"{count}, expected at most {MOST_ENTRIES:,}: make several.")
+                    return
                 for entry in found:
                     self._entry(archive, entry)
         except Exception:  # damaged archives raise nearly every type there is

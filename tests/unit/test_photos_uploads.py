@@ -2,7 +2,9 @@
 
 import io
 import stat
+import struct
 import zipfile
+import zlib
 
 import pytest
 
@@ -124,6 +126,34 @@ def test_only_so_many_pictures(folder, monkeypatch):
     taken = take_in([("all.zip", packed({f"{n}.png": b"%d" % n for n in range(4)}))], folder)
     assert taken.written == ["0.png", "1.png"]
     assert [name for name, why in taken.refused if "first 2 pictures" in why] == ["2.png", "3.png"]
+
+
+def test_a_zip_of_a_hundred_thousand_files_is_refused_as_one(folder):
+    """Made by hand, entry by entry of its directory: all of them are the same three bytes."""
+    count = 100_000
+    common = struct.pack("<HHHHHIIIHH", 20, 0, 0, 0, 33, zlib.crc32(b"abc"), 3, 3, 9, 0)
+    local = b"PK\3\4" + common + b"00000.png" + b"abc"
+    head = b"PK\1\2" + struct.pack("<H", 20) + common + struct.pack("<HHHII", 0, 0, 0, 0, 0)
+    directory = b"".join(head + b"%05d.png" % number for number in range(count))
+    # Its number of entries overflows the 16 bits of the classic end: only the larger one has it.
+    end = struct.pack("<QHHIIQQQQ", 44, 45, 45, 0, 0, count, count, len(directory), len(local))
+    there = struct.pack("<IQI", 0, len(local) + len(directory), 1)
+    classic = struct.pack("<HHHHIIH", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    ends = b"PK\6\6" + end + b"PK\6\7" + there + b"PK\5\6" + classic
+    taken = take_in([("many.zip", io.BytesIO(local + directory + ends))], folder)
+    said = "there are 100,000 files in it, expected at most 20,000: make several."
+    assert taken.refused == [("many.zip", said)] and taken.written == []
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_two_entries_of_one_name(folder):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        for data in (b"1", b"2", b"1"):
+            made.writestr("a.png", data)
+    taken = take_in([("all.zip", archive)], folder)
+    assert taken.written == ["a.png", "a-2.png", "a.png"] and taken.refused == []
+    assert (folder / "a.png").read_bytes() == b"1" and (folder / "a-2.png").read_bytes() == b"2"
 
 
 def test_files_of_one_name(folder):
