@@ -63,7 +63,7 @@ def verify(folder: str | os.PathLike[str]) -> list[str]:
     # A damaged file is reported once, above, and not again for each thing in it.
     for name in shards:
         if _sound(f"shards/{name}", damaged):
-            problems += _check_shard(folder / "shards" / name, settings, pictures)
+            problems += shard_problems(folder / "shards" / name, settings, pictures)
     whole = not damaged and not problems
     if whole:
         problems += _check_pictures(pictures, manifest)
@@ -180,7 +180,7 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, 
             yield name, f"{name} does not belong to the index; delete it"
 
 
-def _check_shard(folder: Path, settings: Settings, pictures: list[Picture]) -> Iterator[str]:
+def shard_problems(folder: Path, settings: Settings, pictures: list[Picture]) -> Iterator[str]:
     """Problems of one shard; its pictures are added to `pictures`."""
     name = f"shards/{folder.name}"
     try:

@@ -234,12 +234,17 @@ def new_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def settle(folder: Path) -> Path:
-    """Rename a finished scratch folder to the name of its content; the new path."""
+def content_name(folder: Path) -> str:
+    """The name that a shard or a generation has for what is in it: 12 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in list_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()} {file_record(path)}".encode())
-    target = folder.parent / digest.hexdigest()[:12]
+    return digest.hexdigest()[:12]
+
+
+def settle(folder: Path) -> Path:
+    """Rename a finished scratch folder to the name of its content; the new path."""
+    target = folder.parent / content_name(folder)
     if target.exists():  # the same content is there already
         shutil.rmtree(folder)
     else:

@@ -200,8 +200,12 @@ def _kept(folder: Path) -> list[tuple[Path, Change]]:
             kept.append((path, read_change(path)))
         except IndexProblem:
             kept = []  # what came before it cannot be reached any more
+    try:
+        present = read_json(folder / MANIFEST)
+    except IndexProblem:
+        present = None  # damaged: whatever is kept came before it
     # A process that ended between the two steps of a change, or of an undo, left one too many.
-    if kept and kept[-1][1].manifest == read_json(folder / MANIFEST):
+    if kept and kept[-1][1].manifest == present:
         kept.pop()
     return kept
 

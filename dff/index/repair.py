@@ -1,0 +1,190 @@
+"""Make an index whole again from what is left of it: `dff index repair`.
+
+A shard's name is the hash of its content, so whether it is intact needs no other file. Intact
+shards stay as they are; the whitened vectors are made again from them, by the whitening that was in
+force or, where that is damaged, by a new one. Nothing is read from photos, and nothing is guessed.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dff.images import safe_name
+from dff.index.check import shard_problems, verify
+from dff.index.format import (
+    MANIFEST,
+    IndexProblem,
+    Picture,
+    Settings,
+    content_name,
+    file_record,
+    read_manifest,
+    read_places,
+)
+from dff.index.state import alone, changes, manifest_of, replace
+from dff.index.store import Shard, fit_whitening, write_generation
+from dff.whitening import Whitening
+
+SHOWN = 5  # ids in a sentence
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What became of an index. count: pictures that it holds. lost: sentences, one a shard that
+    could not be kept. mended: sentences, what was made again. Both are empty where nothing was
+    wrong."""
+
+    count: int
+    lost: list[str]
+    mended: list[str]
+
+
+def repair(folder: str | os.PathLike[str]) -> Repaired:
+    """Bring an index back to a state in which all that it names is as it was written.
+
+    What is damaged beyond help is deleted, and so is what was kept for undo. Lost pictures come
+    back with `add`, from their photos. An index with nothing wrong is not touched, and neither are
+    files that do not belong to it.
+
+    Raises IndexProblem where nothing says any more how the index was built, or no shard is intact.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise IndexProblem(f"{safe_name(str(folder))}: expected the folder of an index")
+    with alone(folder):
+        mended: list[str] = []
+        manifest, settings = _described(folder, mended)
+        if not mended and not verify(folder):
+            return Repaired(int(manifest["count"]), [], [])
+        lost: list[str] = []
+        shards = []
+        for name in _shard_names(manifest):
+            shard = _intact(folder / "shards" / name, settings)
+            if shard is not None:
+                shards.append(shard)
+            else:
+                lost.append(_lost(folder / "shards" / name, manifest))
+        if lost and len(shards) >= len(_list(manifest.get("shards"))):
+            lost = []  # all are there: one of the names was damaged, not what it names
+            mended.append(f"{MANIFEST} named a shard wrongly")
+        if not shards:
+            raise IndexProblem(
+                f"{safe_name(str(folder))}: no shard of this index is intact; build it again"
+            )
+        whitenings = _whitenings(folder, manifest, settings, shards, mended)
+        _put_aside(folder / "generations" / str(manifest.get("generation")), mended)
+        generation = write_generation(shards, whitenings, folder / "generations")
+        count = sum(len(shard.pictures) for shard in shards)
+        kept = [shard.folder for shard in shards]
+        unreadable = _pairs(manifest.get("unreadable"))
+        places = _places(folder, manifest, mended)
+        made = manifest_of(
+            folder, settings, kept, generation, whitenings, count, unreadable, places, {}
+        )
+        if made != manifest and not lost and not mended:
+            mended.append(f"{MANIFEST} was written again")
+        if lost or mended:
+            replace(folder, made)
+    return Repaired(count, lost, mended)
+
+
+def _described(folder: Path, mended: list[str]) -> tuple[dict[str, Any], Settings]:
+    """The manifest and its settings, or those of the last state kept for undo."""
+    try:
+        manifest = read_manifest(folder)
+        return manifest, Settings.of(manifest)
+    except IndexProblem as problem:
+        for change in reversed(changes(folder)):
+            mended.append(f"{MANIFEST} could not be read: the state before the last change is back")
+            return change.manifest, Settings.of(change.manifest)
+        raise IndexProblem(
+            f"{problem}; nothing else says how this index was made, so it cannot be repaired"
+        ) from problem
+
+
+def _shard_names(manifest: Mapping[str, Any]) -> list[str]:
+    """The shards in order. Those that only the table of files names come last: a damaged name in
+    one of the two places must not lose a shard."""
+    listed = [str(name) for name in _list(manifest.get("shards"))]
+    files = [str(name).split("/") for name in _table(manifest.get("files"))]
+    filed = [parts[1] for parts in files if parts[0] == "shards" and len(parts) == 3]
+    return [name for name in dict.fromkeys([*listed, *sorted(filed)]) if name.isalnum()]
+
+
+def _intact(folder: Path, settings: Settings) -> Shard | None:
+    """A shard whose content is what its name says and fits the settings."""
+    if not folder.is_dir() or content_name(folder) != folder.name:
+        return None
+    return None if any(shard_problems(folder, settings, [])) else Shard(folder, settings)
+
+
+def _lost(folder: Path, manifest: Mapping[str, Any]) -> str:
+    """What a damaged shard held, as far as its list of pictures is intact."""
+    path = folder / "pictures.jsonl"
+    known = _table(manifest.get("files")).get(f"shards/{folder.name}/{path.name}")
+    if not path.is_file() or file_record(path) != known:
+        return f"shards/{folder.name}: lost, and so is the list of its pictures"
+    ids = [Picture.of(json.loads(line)).id for line in path.read_text("utf-8").splitlines()]
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return f"shards/{folder.name}: lost, with {len(ids)} pictures: {', '.join(ids[:SHOWN])}{more}"
+
+
+def _whitenings(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    settings: Settings,
+    shards: list[Shard],
+    mended: list[str],
+) -> dict[str, Whitening]:
+    """Of every descriptor the whitening that was in force, or a new one."""
+    files = _table(manifest.get("files"))
+    found = {}
+    for name in settings.descriptors:
+        place = f"generations/{manifest.get('generation')}/{name}"
+        own = [f for f in files if f.startswith(f"{place}/whitening")]
+        sound = own and all(_as_written(folder, f, files[f]) for f in own)
+        if sound:
+            found[name] = Whitening.load(folder / place)
+        else:
+            found[name] = fit_whitening(shards, name, {"photos": "this collection, repaired"})
+            mended.append(f"{name}: its whitening was fitted again, so its scores are others now")
+    return found
+
+
+def _as_written(folder: Path, name: str, record: Any) -> bool:
+    path = folder / name
+    return path.is_file() and file_record(path) == record
+
+
+def _places(folder: Path, manifest: Mapping[str, Any], mended: list[str]) -> dict[str, Any]:
+    """Where photos are, if it is said properly."""
+    try:
+        read_places(folder, manifest)
+    except IndexProblem:
+        mended.append("where the photos are is not known any more: thumbnails are shown")
+        return {"photos_root": "."}
+    return {name: manifest[name] for name in ("photos_root", "added_roots") if name in manifest}
+
+
+def _put_aside(generation: Path, mended: list[str]) -> None:
+    """Let a damaged generation not stand in the way of the one with the same name."""
+    if generation.is_dir() and content_name(generation) == generation.name:
+        return
+    mended.append("the whitened vectors were made again")
+    if generation.is_dir():
+        os.replace(generation, generation.with_name(f".damaged-{generation.name}"))
+
+
+def _pairs(value: Any) -> list[list[str]]:
+    return [one for one in _list(value) if isinstance(one, list) and len(one) == 2]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _table(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
