@@ -141,11 +141,18 @@ def check_relative(path: str) -> str:
     return path
 
 
+def is_url(place: str) -> bool:
+    """Whether a place of photos is a URL, as fsspec reads them ("s3://bucket/photos", also
+    "zip://::s3://bucket/photos.zip"), and no folder."""
+    return "://" in place
+
+
 def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
     """{how a picture's path begins: the folder it is in}. "" is photos_root, which takes the rest.
 
     Folders that were added to an index later have a name in `added_roots`, and "NAME/" stands
-    before the paths of their pictures. Raises IndexProblem for other JSON.
+    before the paths of their pictures. A URL gives a folder where there is nothing: an index is
+    data from strangers, and what it names is never fetched. Raises IndexProblem for other JSON.
     """
     root, added = manifest.get("photos_root"), manifest.get("added_roots", {})
     if not isinstance(root, str):
@@ -240,10 +247,12 @@ def settle(folder: Path) -> Path:
     for path in list_files(folder):
         digest.update(f"{path.relative_to(folder).as_posix()} {file_record(path)}".encode())
     target = folder.parent / digest.hexdigest()[:12]
-    if target.exists():  # the same content is there already
-        shutil.rmtree(folder)
-    else:
-        os.replace(folder, target)
+    try:
+        os.rename(folder, target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        shutil.rmtree(folder)  # the same content is there already, perhaps since this moment
     return target
 
 
