@@ -74,7 +74,7 @@ def open_photos(photos: "str | os.PathLike[str] | PhotoSource") -> PhotoSource:
         return Remote.open(text)
     if not Path(text).is_dir():
         raise IndexProblem(f"photos: expected a folder or a URL, got {safe_name(text)}")
-    return Folder(Path(text))
+    return Folder(Path(os.path.abspath(text)))
 
 
 @dataclass(frozen=True)

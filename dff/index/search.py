@@ -31,6 +31,7 @@ from dff.index.format import (
     Picture,
     Settings,
     check_relative,
+    is_url,
     read_manifest,
     read_places,
 )
@@ -159,10 +160,17 @@ class Index:
         path = self.photo_path(row)
         if path is None:
             raise ValueError(
-                f"expected the photo {self.pictures[row].path} under {self.photos_root}, it is "
+                f"expected the photo {self.pictures[row].path} under "
+                f"{self.photos_url or self.photos_root}, it is "
                 "not there; open the index with photos_root=..."
             )
         return read_image(path)
+
+    @property
+    def photos_url(self) -> str | None:
+        """Where the photos are, if that is a URL. They are not fetched: thumbnails are shown."""
+        root = str(self.manifest["photos_root"])
+        return root if is_url(root) and self.photos_root == self.folder / root else None
 
     def whitening(self, descriptor: str | None = None) -> Whitening:
         """The whitening of a descriptor's regions."""
