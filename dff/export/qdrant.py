@@ -3,7 +3,9 @@
 Each picture is a point with two named vectors: "vector", its descriptor, and "regions", its live
 whitened regions as a multivector, compared by MaxSim: the sum over the query's regions of the best
 dot product with one of the target's. That is region matching one way (`dff.matching`), with the
-share of each of the query's regions multiplied into it. The payload names the picture.
+share of each of the query's regions multiplied into it. Matching both ways has no such form: the
+database finds candidates by matching one way and hands over their regions, which are then matched
+here. The payload names the picture and holds its regions' shares.
 
 A state of an index is a collection of its own, "NAME-" and 12 hexadecimal digits; NAME is an alias
 of it, which another export moves in one step before the old collection is deleted. So a search
@@ -12,7 +14,7 @@ never sees half of two states. What this module has not made (`_ours`) it never 
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 
 from dff.descriptors import MATCHINGS
 from dff.index.format import MANIFEST
-from dff.matching import proportions
+from dff.matching import Stored, matched_rows, proportions
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 VECTOR, REGIONS = MATCHINGS[:2]  # the matchings, and the names of the vectors that make them
 MARK = "dff"  # what our collections have in their metadata
+CANDIDATES = 100  # docs/scaling.md says how many of the first ten are among them
+FACTS = ("id", "path", "title", "category")
 NUMBERS = 500_000  # in one request, which are 5 to 10 MB of JSON; a server takes 32 MB
 
 
@@ -137,17 +141,18 @@ def search(
     top: int = 10,
     include_self: bool = False,
     exact: bool = True,
+    candidates: int = CANDIDATES,
 ) -> list[Found]:
     """What `Index.search` finds, found by the database.
 
-    query: of the index that was exported, with matching "vector" or "regions". exact: compare with
-    every picture; otherwise the database may use its graph, which is faster and may miss some.
-
-    Raises ValueError for another matching: MaxSim looks one way only.
+    query: of the index that was exported. exact: compare with every picture; otherwise the database
+    may use its graph, which is faster and may miss some. candidates: how many pictures, the first
+    by matching one way, are matched both ways where the query is to be ("mutual").
     """
     from qdrant_client import models
 
     asked, using = asked_for(query)
+    both_ways = query.matching not in (VECTOR, REGIONS)
     own = None if include_self or not query.same else models.HasIdCondition(has_id=[*query.same])
     answer = client.query_points(
         name,
@@ -155,52 +160,70 @@ def search(
         using=using,
         query_filter=None if own is None else models.Filter(must_not=[own]),
         search_params=models.SearchParams(exact=exact),
-        limit=top,
+        limit=max(top, candidates) if both_ways else top,
+        with_vectors=[REGIONS] if both_ways else False,
     )
-    return [Found(**(point.payload or {}), score=point.score) for point in answer.points]
+    points = answer.points
+    scores = [point.score for point in points]
+    if both_ways and points:
+        scores = _both_ways(query, points).tolist()
+    order = np.argsort(-np.array(scores), kind="stable")[:top]
+    return [
+        Found(**{fact: points[i].payload[fact] for fact in FACTS}, score=scores[i]) for i in order
+    ]
 
 
 def asked_for(query: "Query") -> tuple[Any, str]:
     """What to send to the database, as lists of numbers, and the name of the vector to compare it
-    with: for those who search by another client or language."""
+    with: for those who search by another client or language. "mutual" asks as "regions" does."""
     if query.matching == VECTOR:
         return query.described.vector.tolist(), VECTOR
-    if query.matching != REGIONS:
-        raise ValueError(
-            f"matching: expected {VECTOR} or {REGIONS} in a database, got {query.matching!r}"
-        )
     regions = query.described.regions
     shares = proportions(query.described.weights, len(regions))
-    return _live(regions * shares[:, None]), REGIONS
+    return (regions * shares[:, None])[_live(regions)].tolist(), REGIONS
 
 
-def _live(regions: np.ndarray) -> list[list[float]]:
-    """Without dead regions, which match nothing; one of them where there is no other."""
-    live = regions[regions.any(axis=1)]
-    found: list[list[float]] = (live if len(live) else regions[:1]).tolist()
-    return found
+def _both_ways(query: "Query", points: Sequence[Any]) -> np.ndarray:
+    """The scores (n,) of points that came with their regions, matched both ways."""
+    regions = [np.array(point.vector[REGIONS], np.float32) for point in points]
+    starts = np.cumsum([0, *(len(own) for own in regions)])
+    shares = np.concatenate([point.payload["shares"] for point in points]).astype(np.float32)
+    stored = Stored(np.concatenate(regions), starts, shares)
+    own = query.described
+    rows = matched_rows(own.regions, own.weights, stored, mutual=True)
+    return np.asarray(rows.sum(axis=1))
+
+
+def _live(regions: np.ndarray) -> np.ndarray:
+    """Which regions (r,) are not dead, and so match something; the first where all are: a
+    multivector has at least one."""
+    live = np.asarray(regions.any(axis=1))
+    if not live.any():
+        live[0] = True
+    return live
 
 
 def _batches(index: "Index", descriptor: str) -> "Iterator[list[PointStruct]]":
     from qdrant_client import models
 
     vectors, stored = index.vectors(descriptor), index.regions(descriptor)
+
+    def point(row: int) -> "PointStruct":
+        own = slice(*stored.starts[row : row + 2])
+        live = _live(stored.regions[own])
+        facts = {fact: getattr(index.pictures[row], fact) for fact in FACTS}
+        return models.PointStruct(
+            id=row,
+            vector={
+                VECTOR: vectors[row].tolist(),
+                REGIONS: stored.regions[own][live].tolist(),
+            },
+            payload={**facts, "shares": stored.shares[own][live].tolist()},
+        )
+
     most = max(1, NUMBERS // (vectors.shape[1] * (1 + int(np.diff(stored.starts).max()))))
     for start in range(0, len(index), most):
-        yield [
-            models.PointStruct(
-                id=row,
-                vector={
-                    VECTOR: vectors[row].tolist(),
-                    REGIONS: _live(stored.regions[stored.starts[row] : stored.starts[row + 1]]),
-                },
-                payload={
-                    name: getattr(index.pictures[row], name)
-                    for name in ("id", "path", "title", "category")
-                },
-            )
-            for row in range(start, min(start + most, len(index)))
-        ]
+        yield [point(row) for row in range(start, min(start + most, len(index)))]
 
 
 def _current(client: "QdrantClient", name: str) -> str | None:

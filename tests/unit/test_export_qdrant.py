@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dff.cli import main
-from dff.export.qdrant import Found, asked_for, connect, export, search
+from dff.export.qdrant import Found, connect, export, search
 from dff.index.edit import remove, rename
 from dff.matching import Stored, matched_rows
 
@@ -26,7 +26,7 @@ def names(client):
     return sorted(one.name for one in client.get_collections().collections)
 
 
-@pytest.mark.parametrize("matching", ["vector", "regions"])
+@pytest.mark.parametrize("matching", ["vector", "regions", "mutual"])
 @pytest.mark.parametrize("descriptor", ["dff", "gem", "rmac"])
 def test_the_same_ranking_and_scores(index, client, photos, matching, descriptor):
     assert export(index, client, "photos", descriptor=descriptor)
@@ -73,9 +73,16 @@ def test_planted_regions_score_as_the_formula_says(index, client, monkeypatch):
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
-def test_matching_both_ways_is_refused(index):
-    with pytest.raises(ValueError, match="expected vector or regions in a database, got 'mutual'"):
-        asked_for(index.indexed_query("shape_01", matching="mutual"))
+def test_matching_both_ways_ranks_the_candidates(index, client):
+    export(index, client, "photos")
+    query = index.indexed_query("shape_03", matching="mutual")
+    one_way = index.search(index.indexed_query("shape_03", matching="regions"), top=4)
+    among = {match.id for match in one_way}
+    expected = [match for match in index.search(query, top=11) if match.id in among]
+    found = search(client, "photos", query, top=3, candidates=4)
+    assert [one.id for one in found] == [match.id for match in expected[:3]]
+    scores = [match.score for match in expected[:3]]
+    np.testing.assert_allclose([one.score for one in found], scores, atol=2e-6)
 
 
 def test_another_export_takes_the_place_of_the_first(index_folder, opened, client, tmp_path):
