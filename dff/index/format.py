@@ -147,19 +147,26 @@ def is_url(place: str) -> bool:
     return "://" in place
 
 
+def root_folder(folder: Path, root: str) -> Path:
+    """The folder that a photos_root means; of a URL one that is not there: an index is data from
+    strangers, and what it names is never fetched."""
+    if is_url(root):
+        return folder / f"url-{hashlib.sha256(root.encode()).hexdigest()[:12]}"
+    return folder / root
+
+
 def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
     """{how a picture's path begins: the folder it is in}. "" is photos_root, which takes the rest.
 
     Folders that were added to an index later have a name in `added_roots`, and "NAME/" stands
-    before the paths of their pictures. A URL gives a folder where there is nothing: an index is
-    data from strangers, and what it names is never fetched. Raises IndexProblem for other JSON.
+    before the paths of their pictures. Raises IndexProblem for other JSON.
     """
     root, added = manifest.get("photos_root"), manifest.get("added_roots", {})
     if not isinstance(root, str):
         raise IndexProblem(
             f"{MANIFEST}: expected photos_root to be a path, got {root!r}; build the index again"
         )
-    places = {"": folder / root}
+    places = {"": root_folder(folder, root)}
     if not isinstance(added, dict):
         raise IndexProblem(f"{MANIFEST}: expected added_roots to be a table, got {added!r}")
     for name, path in added.items():

@@ -34,6 +34,7 @@ from dff.index.format import (
     is_url,
     read_manifest,
     read_places,
+    root_folder,
 )
 from dff.index.generation import Generation
 from dff.index.query import Match, Query, Seen, read_source
@@ -170,7 +171,8 @@ class Index:
     def photos_url(self) -> str | None:
         """Where the photos are, if that is a URL. They are not fetched: thumbnails are shown."""
         root = str(self.manifest["photos_root"])
-        return root if is_url(root) and self.photos_root == self.folder / root else None
+        same = self.photos_root == root_folder(self.folder, root)
+        return root if is_url(root) and same else None
 
     def whitening(self, descriptor: str | None = None) -> Whitening:
         """The whitening of a descriptor's regions."""

@@ -89,6 +89,16 @@ def test_opening_never_looks_at_the_url(bucket, photos, counting, tmp_path, open
     assert info(out, photos)["photos_missing"] == 0
 
 
+def test_a_url_that_leads_elsewhere_is_no_folder(bucket, photos, counting, tmp_path, opened):
+    out = tmp_path / "index"
+    build(bucket, out, counting, size=SIZE)
+    for url in (f"s3://../..{photos}", f"file://{photos}", "s3://" + 300 * "x"):
+        manifest = {**json.loads((out / "index.json").read_text()), "photos_root": url}
+        (out / "index.json").write_text(json.dumps(manifest))
+        index = opened(out)
+        assert index.photos_url == url and index.photo_path(0) is None
+
+
 def test_folders_are_added_to_an_index_of_a_url(bucket, photos, counting, tmp_path, opened):
     out, more = tmp_path / "index", tmp_path / "more"
     build(bucket, out, counting, size=SIZE)
