@@ -151,7 +151,8 @@ def root_folder(folder: Path, root: str) -> Path:
     """The folder that a photos_root means; of a URL one that is not there: an index is data from
     strangers, and what it names is never fetched."""
     if is_url(root):
-        return folder / f"url-{hashlib.sha256(root.encode()).hexdigest()[:12]}"
+        digest = hashlib.sha256(root.encode(errors="replace")).hexdigest()
+        return folder / f"url-{digest[:12]}"
     return folder / root
 
 
