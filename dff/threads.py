@@ -22,6 +22,15 @@ def prepare() -> None:
 
 def use_all_cores() -> None:
     """Give torch as many threads as there are cores. Imports torch."""
+    use_threads(os.cpu_count() or 1)
+
+
+def use_threads(count: int) -> None:
+    """Give torch so many threads. Imports torch.
+
+    Sums are split among them, so another number gives other last bits: with the same number the
+    same pictures give the same files.
+    """
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(count)

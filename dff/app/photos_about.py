@@ -97,8 +97,9 @@ def _files(collection: Collection, index: Index) -> list[tuple[str, str]]:
     ]
     if limits().changes:
         rows.append(("Index", str(collection.folder.resolve())))
-        for place in index.places.values():
-            rows.append(("Photos", str(place.resolve())))
+        for begin, place in index.places.items():
+            url = None if begin else index.photos_url
+            rows.append(("Photos", url or str(place.resolve())))
     return rows
 
 

@@ -115,7 +115,8 @@ def copy_index(source: Path, name: str, tell: Any) -> None:
             begin: Path(os.path.relpath(place.resolve(), target.resolve())).as_posix()
             for begin, place in index.places.items()
         }
-        manifest["photos_root"] = roots.pop("")
+        root = roots.pop("")
+        manifest["photos_root"] = index.photos_url or root
         if roots:
             manifest["added_roots"] = {begin[:-1]: path for begin, path in roots.items()}
         write_json(scratch / MANIFEST, manifest)

@@ -2,26 +2,14 @@
 
 import argparse
 import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dff.cli.common import (
-    add_network_options,
-    complain,
-    cosine,
-    print_json,
-    print_table,
-)
-from dff.descriptors import DEFAULT_DESCRIPTOR
-from dff.images import safe_name
-from dff.threads import use_all_cores
+from dff.cli import index_build, index_export
+from dff.cli.common import complain, cosine, print_json, print_table
+from dff.cli.progress import Bar
+from dff.index.format import is_url
 
-if TYPE_CHECKING:
-    from dff.index.build import Progress, Report
-
-STOPPED = 130
 SHOWN = 20  # unreadable files listed one by one by `info`
 
 
@@ -30,29 +18,8 @@ def add_to(commands: Any) -> None:
     group = commands.add_parser(
         "index", help="build, describe or check an index", description="Work with an index."
     ).add_subparsers(metavar="COMMAND", required=True)
-
-    parser = group.add_parser(
-        "build",
-        help="build an index of a folder of photos",
-        description="Build an index of all photos under a folder. Stop it with Ctrl-C at any time "
-        "and give the same command again to go on.",
-    )
-    parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder, with all below it")
-    parser.add_argument("--out", metavar="INDEX", type=Path, required=True, help="the index folder")
-    add_network_options(parser)
-    parser.add_argument(
-        "--descriptors",
-        metavar="dff,rmac,...",
-        default=DEFAULT_DESCRIPTOR,
-        help=f"what pictures are found by ({DEFAULT_DESCRIPTOR})",
-    )
-    parser.add_argument(
-        "--whitening",
-        metavar="FOLDER",
-        type=Path,
-        help="one fitted elsewhere, for the descriptor it names (by default: on these photos)",
-    )
-    parser.set_defaults(run=run_build)
+    index_build.add_to(group)
+    index_export.add_to(group)
 
     parser = group.add_parser(
         "info", help="what an index holds", description="Say what an index holds."
@@ -69,16 +36,6 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("index", metavar="INDEX", type=Path)
     parser.set_defaults(run=run_verify)
-
-    parser = group.add_parser(
-        "add",
-        help="add photos to an index",
-        description="Add the photos under a folder, or one photo, that the index does not hold "
-        "yet. Stop it with Ctrl-C at any time and give the same command again to go on.",
-    )
-    parser.add_argument("index", metavar="INDEX", type=Path)
-    parser.add_argument("photos", metavar="PHOTOS", type=Path, help="folder or photo, anywhere")
-    parser.set_defaults(run=run_add)
 
     parser = group.add_parser(
         "remove",
@@ -102,6 +59,7 @@ def add_to(commands: Any) -> None:
     parser.set_defaults(run=run_duplicates)
 
     for name, run, what in (
+        ("repair", run_repair, "keep what is intact of a damaged index, and say what is lost"),
         ("rewhiten", run_rewhiten, "fit the whitening on the pictures that are in the index now"),
         ("undo", run_undo, "take the last change of an index back"),
         ("compact", run_compact, "delete what is only kept for undo"),
@@ -109,27 +67,6 @@ def add_to(commands: Any) -> None:
         parser = group.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
         parser.add_argument("index", metavar="INDEX", type=Path)
         parser.set_defaults(run=run)
-
-
-def run_build(args: argparse.Namespace) -> int:
-    """Build an index, with progress on stderr."""
-    report = _told(args, lambda tell: _build(args, tell))
-    if report is None:
-        return STOPPED
-    print(f"{report.folder}: {report.count} pictures{_facts(report)}")
-    return 0
-
-
-def run_add(args: argparse.Namespace) -> int:
-    """Add pictures, with progress on stderr; 1 where there are no new ones."""
-    report = _told(args, lambda tell: _add(args, tell))
-    if report is None:
-        return STOPPED
-    if not report.count:
-        complain(f"{args.index}: nothing added, no picture of {args.photos} is new")
-        return 1
-    print(f"{report.folder}: {report.count} pictures added{_facts(report)}")
-    return 0
 
 
 def run_remove(args: argparse.Namespace) -> int:
@@ -167,7 +104,7 @@ def run_rewhiten(args: argparse.Namespace) -> int:
     """Fit the whitening again."""
     from dff.index.edit import rewhiten
 
-    with _Bar() as bar:
+    with Bar() as bar:
         changed = rewhiten(args.index, lambda done, total: bar.count(done, total, "descriptors"))
     if changed:
         _say_undo(args, "whitening fitted again")
@@ -206,12 +143,15 @@ def run_info(args: argparse.Namespace) -> int:
         + (f"power {w['power']:g}, on {w['fitted_on']}" if w["power"] else "not whitened")
         for name, w in facts["whitening"].items()
     ]
+    missing = f"{facts['photos_missing'] or 'none'} missing"
+    if is_url(facts["photos_root"]):
+        missing = "shown as thumbnails"
     rows = [
         ("pictures", str(facts["count"])),
         ("network", f"{facts['backbone']}:{facts['layer']} at {facts['size']} px"),
         ("parts", f"{facts['k']} a picture, {facts['detail_k']} finer ones to locate by"),
         *(("descriptor", text) for text in whitenings),
-        ("photos", f"{facts['photos_root']}, {facts['photos_missing'] or 'none'} missing"),
+        ("photos", f"{facts['photos_root']}, {missing}"),
         ("on disk", f"{facts['bytes'] / 1e6:.1f} MB in {facts['shards']} shards"),
     ]
     if facts["changes"]:
@@ -245,114 +185,22 @@ def run_verify(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_repair(args: argparse.Namespace) -> int:
+    """Mend an index; 1 where pictures are lost."""
+    from dff.index.repair import repair
+
+    done = repair(args.index)
+    for sentence in (*done.mended, *done.lost):
+        print(sentence)
+    if done.lost:
+        complain(
+            f"{args.index}: {done.count} pictures are left; bring the others back from their "
+            f"photos with: {args.prog} index add {shlex.quote(str(args.index))} PHOTOS"
+        )
+        return 1
+    print(f"{args.index}: {done.count} pictures, none lost")
+    return 0
+
+
 def _say_undo(args: argparse.Namespace, done: str) -> None:
     print(f"{args.index}: {done}; back with: {args.prog} index undo {shlex.quote(str(args.index))}")
-
-
-def _told(
-    args: argparse.Namespace, work: Callable[[Callable[["Progress"], None]], "Report"]
-) -> "Report | None":
-    """The report of long work, with a bar and what was left out on stderr; None if stopped."""
-    last: Progress | None = None
-    with _Bar() as bar:
-        try:
-
-            def tell(progress: "Progress") -> None:
-                nonlocal last
-                last = progress
-                bar.show(progress)
-
-            report = work(tell)
-        except KeyboardInterrupt:
-            bar.close()
-            kept = f"{last.done} of {last.total} pictures kept" if last else "nothing lost"
-            again = shlex.join([*shlex.split(args.prog), *args.given])
-            complain(f"stopped, {kept}; go on with: {again}")
-            return None
-    for path, reason in report.unreadable:
-        print(f"left out {safe_name(path)}: {reason}", file=sys.stderr)
-    return report
-
-
-def _facts(report: "Report") -> str:
-    taken = f", {report.resumed} taken over from before" if report.resumed else ""
-    left_out = f", {len(report.unreadable)} left out" if report.unreadable else ""
-    return f" in {_duration(report.seconds)}{taken}{left_out}"
-
-
-def _add(args: argparse.Namespace, tell: Callable[["Progress"], None]) -> "Report":
-    from dff.index.edit import add
-
-    use_all_cores()
-    return add(args.index, args.photos, progress=tell)
-
-
-def _build(args: argparse.Namespace, tell: Callable[["Progress"], None]) -> "Report":
-    from dff.backbones import load_backbone
-    from dff.index.build import build
-    from dff.index.format import IndexProblem
-    from dff.whitening import Whitening
-
-    if not args.photos.is_dir():  # before torch is loaded
-        raise IndexProblem(f"PHOTOS: expected a folder, got {args.photos}")
-    whitening = Whitening.load(args.whitening) if args.whitening else None
-    use_all_cores()
-    return build(
-        args.photos,
-        args.out,
-        load_backbone(args.backbone),
-        k=args.k,
-        descriptors=[name.strip() for name in args.descriptors.split(",")],
-        size=args.size,
-        whitening=whitening,
-        progress=tell,
-    )
-
-
-class _Bar:
-    """A progress bar on stderr that appears with the first thing that is done."""
-
-    def __init__(self) -> None:
-        self._bar: Any = None
-
-    def __enter__(self) -> "_Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def show(self, progress: "Progress") -> None:
-        """Say how far the build is, and how fast in this run (tqdm would count resumed ones)."""
-        left = "" if progress.left is None else f", {_duration(progress.left)} left"
-        speed = f"{progress.rate:.1f} pictures/s{left}"
-        self.count(progress.done, progress.total, "pictures", speed)
-
-    def count(self, done: int, total: int, unit: str, note: str = "") -> None:
-        """Say how many are done."""
-        if self._bar is None:
-            from tqdm import tqdm
-
-            # Into a file a line a redraw: not ten a second.
-            every = 0.1 if sys.stderr.isatty() else 10.0
-            self._bar = tqdm(
-                total=total,
-                file=sys.stderr,
-                mininterval=every,
-                bar_format=f"{{percentage:3.0f}}% |{{bar:30}}| {{n_fmt}}/{{total_fmt}} {unit}"
-                "{postfix}",
-            )
-        self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """End the bar's line; again is fine."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

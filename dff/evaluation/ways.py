@@ -11,7 +11,7 @@ from dff.evaluation.features import Features, Sight
 from dff.factorization import factorize_activations
 from dff.geometry import Box
 from dff.images import read_image
-from dff.index.build import DETAIL_K
+from dff.index.plan import DETAIL_K
 from dff.localization import (
     JOINT_THRESHOLD,
     Located,

@@ -14,24 +14,19 @@ import numpy as np
 from PIL import Image
 
 from dff.backbones import Backbone
-from dff.descriptors import DEFAULT_DESCRIPTOR, families, regions_of
+from dff.descriptors import DEFAULT_DESCRIPTOR, regions_of
 from dff.factorization import factorize_activations
-from dff.images import (
-    EXTENSIONS,
-    ImageError,
-    pixels_sha256,
-    safe_name,
-    thumbnail,
-)
-from dff.index.collection import decode_ahead, find_pictures, ids_of, read_facts, refuse_name
+from dff.images import ImageError, pixels_sha256, thumbnail
+from dff.index.collection import decode_ahead
 from dff.index.format import IndexProblem, Settings
+from dff.index.photos import PhotoSource
+from dff.index.plan import Place, Plan, given_whitenings
 from dff.index.state import alone, manifest_of, replace
 from dff.index.store import Record, Shard, fit_whitening, write_generation, write_shard
 from dff.names import name_parts
 from dff.whitening import Whitening
 
 CHUNK = 128  # pictures a shard
-DETAIL_K = 8
 THUMBNAIL_SIDE = 320
 
 
@@ -59,7 +54,7 @@ class Report:
 
 
 def build(
-    photos: str | os.PathLike[str],
+    photos: str | os.PathLike[str] | PhotoSource,
     out: str | os.PathLike[str],
     backbone: Backbone,
     *,
@@ -70,7 +65,7 @@ def build(
     whitening: Whitening | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Report:
-    """Build (or build again) the index `out` of all pictures under the folder `photos`.
+    """Build (or build again) the index `out` of all pictures under the folder or URL `photos`.
 
     Unreadable files are reported and left out. Stopped by Ctrl-C or an error, it keeps what is
     done in `out`/building and the next call with the same settings goes on from there; an index
@@ -84,74 +79,42 @@ def build(
     Raises IndexProblem without pictures, or while another build writes to `out`; ValueError for
     wrong settings.
     """
-    photos, out = Path(photos), Path(out)
-    if not photos.is_dir():
-        raise IndexProblem(f"photos: expected a folder, got {safe_name(str(photos))}")
-    if not 1 <= k <= 10:
-        raise ValueError(f"k: expected 1 to 10, got {k}")
-    unknown = set(descriptors) - set(families())
-    if unknown:
-        known = ", ".join(families())
-        raise ValueError(f"descriptors: expected some of {known}, got {', '.join(unknown)}")
-    if whitening is not None and whitening.channels != backbone.channels:
-        raise ValueError(
-            f"whitening: expected one of {backbone.channels} channels, those of "
-            f"{backbone.name}:{backbone.layer}, got {whitening.channels}"
-        )
-    settings = Settings(
-        backbone=backbone.name,
-        layer=backbone.layer,
-        weights=backbone.fingerprint,
-        channels=backbone.channels,
-        stride=backbone.stride,
-        size=size or backbone.size,
-        k=k,
-        detail_k=max(DETAIL_K, k),
-        seed=seed,
-        blocks=backbone.blocks,
-        descriptors=tuple(dict.fromkeys(("dff", *descriptors))),
-    )
-    given = {} if whitening is None else {_meant_for(whitening, settings): whitening}
+    out = Path(out)
     start = time.perf_counter()
-    found = find_pictures(photos)
-    refused = [(safe_name(path), reason) for path in found if (reason := refuse_name(path))]
-    paths = [path for path in found if not refuse_name(path)]
-    if not found:
-        raise IndexProblem(
-            f"no pictures under {safe_name(str(photos))}: expected files ending in "
-            f"{', '.join(EXTENSIONS)}"
-        )
+    plan = Plan.of(photos, backbone, k=k, descriptors=descriptors, size=size, seed=seed)
+    given = given_whitenings(whitening, plan.settings)
     out.mkdir(parents=True, exist_ok=True)
     with alone(out):
-        work = Work(photos, out, backbone, settings, ids_of(paths), progress=progress)
+        work = Work(plan, out, backbone, progress=progress)
         shard_folders, damaged = work.run()
-        unreadable = sorted([*refused, *damaged])
-        count = _finish(out, settings, photos, shard_folders, given, unreadable)
+        unreadable = sorted([*plan.refused, *damaged])
+        count = finish(out, plan.settings, plan.place(out), shard_folders, given, unreadable)
     return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
 
 
 class Work:
-    """One run over pictures, chunk by chunk, with a journal to go on from.
+    """One run over the pictures of a plan, chunk by chunk, with a journal to go on from.
 
-    ids: {path under `photos`: the picture's id}. prefix: what stands before the path in the index.
+    first: the number of the first chunk, where the plan is a piece of a larger one. journal: a name
+    of its own, where others write to `out` as well. prefix: what stands before the path in the
+    index.
     """
 
     def __init__(
         self,
-        photos: Path,
+        plan: Plan,
         out: Path,
         backbone: Backbone,
-        settings: Settings,
-        ids: Mapping[str, str],
         *,
+        first: int = 0,
+        journal: str | None = None,
         prefix: str = "",
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self.photos, self.out, self.backbone, self.settings = photos, out, backbone, settings
-        self.ids, self.prefix, self.progress = ids, prefix, progress
-        self.paths = list(ids)
-        self.facts = read_facts(photos)
-        name = "-".join([settings.fingerprint(), *Path(prefix).parts])
+        self.plan, self.out, self.backbone, self.settings = plan, out, backbone, plan.settings
+        self.first, self.prefix, self.progress = first, prefix, progress
+        self.paths = list(plan.ids)
+        name = journal or "-".join([plan.settings.fingerprint(), *Path(prefix).parts])
         self.journal = out / "building" / f"{name}.jsonl"
         self.journal.parent.mkdir(exist_ok=True)
         self.done = 0
@@ -162,9 +125,9 @@ class Work:
         """All shards, and the unreadable files with their reasons."""
         shards: list[Path] = []
         unreadable: list[tuple[str, str]] = []
-        known = _read_journal(self.journal)
-        for number, start in enumerate(range(0, len(self.paths), CHUNK)):
-            stamps = [self._stamp(path) for path in self.paths[start : start + CHUNK]]
+        known = read_journal(self.journal)
+        for number, start in enumerate(range(0, len(self.paths), CHUNK), self.first):
+            stamps = [self.plan.stamp(path) for path in self.paths[start : start + CHUNK]]
             chunk = _Chunk(number, stamps)
             self._take_over(chunk, known.get(number))
             try:
@@ -201,7 +164,7 @@ class Work:
     def _complete(self, chunk: "_Chunk") -> None:
         paths = [path for path, *_ in chunk.stamps[chunk.done :]]
         with ThreadPoolExecutor(1, "dff-decode") as pool:
-            for path, decoded in decode_ahead(pool, self.photos, paths):
+            for path, decoded in decode_ahead(pool, self.plan.photos, paths):
                 if isinstance(decoded, ImageError):
                     chunk.unreadable.append((path, str(decoded)))
                 else:
@@ -213,9 +176,9 @@ class Work:
         activations = self.backbone.activations(picture, settings.size)
         view = self.backbone.view(activations, settings.k, settings.seed)
         detail = factorize_activations(activations, settings.detail_k, seed=settings.seed)
-        given = self.facts.get(path, {})
+        given = self.plan.facts.get(path, {})
         facts = {
-            "id": self.ids[path],
+            "id": self.plan.ids[path],
             "path": self.prefix + path,
             "width": picture.shape[1],
             "height": picture.shape[0],
@@ -232,15 +195,6 @@ class Work:
         small = thumbnail(picture, THUMBNAIL_SIDE)
         with Image.open(io.BytesIO(small)) as image:
             return Record.of(facts, view.parts, detail, regions, (small, image.size))
-
-    def _stamp(self, path: str) -> list[Any]:
-        """What a record was made from: one of an earlier run is taken over if this is equal."""
-        try:
-            status = (self.photos / path).stat()
-            file = [status.st_size, status.st_mtime_ns]
-        except OSError:
-            file = [-1, -1]
-        return [path, *file, self.ids[path], self.facts.get(path, {})]
 
     def _tell(self, path: str) -> None:
         self.done += 1
@@ -285,28 +239,30 @@ class _Chunk:
         return max(self.taken, len(self.records) + len(self.unreadable))
 
 
-def _finish(
+def finish(
     out: Path,
     settings: Settings,
-    photos: Path,
+    place: Place,
     shard_folders: list[Path],
-    given: dict[str, Whitening],
+    given: Mapping[str, Whitening],
     unreadable: list[tuple[str, str]],
 ) -> int:
-    """Fit, whiten, and put the new manifest in place of the old one."""
+    """Fit, whiten, and put the new manifest in place of the old one; how many pictures it has.
+
+    given: whitenings that are not to be fitted. The caller holds the lock.
+    """
     if not shard_folders:
         reasons = "; ".join(reason for _, reason in unreadable[:3])
         raise IndexProblem(f"none of {len(unreadable)} files could be read: {reasons}")
     shards = [Shard(folder, settings) for folder in shard_folders]
-    relative = Path(os.path.relpath(photos.resolve(), out.resolve())).as_posix()
-    provenance = {"photos": photos.name}
+    provenance = {"photos": place.name}
     whitenings = {
         name: given.get(name) or fit_whitening(shards, name, provenance)
         for name in settings.descriptors
     }
     generation = write_generation(shards, whitenings, out / "generations")
     count = sum(len(shard.pictures) for shard in shards)
-    places = {"photos_root": relative}
+    places = {"photos_root": place.root}
     manifest = manifest_of(
         out, settings, shard_folders, generation, whitenings, count, unreadable, places, {}
     )
@@ -314,16 +270,8 @@ def _finish(
     return count
 
 
-def _meant_for(whitening: Whitening, settings: Settings) -> str:
-    """The descriptor whose regions a whitening fits."""
-    name = str(whitening.provenance.get("descriptor", settings.descriptor))
-    if name not in settings.descriptors:
-        own = ", ".join(settings.descriptors)
-        raise ValueError(f"whitening: expected one fitted for one of {own}, got one for {name}")
-    return name
-
-
-def _read_journal(path: Path) -> dict[int, dict[str, Any]]:
+def read_journal(path: Path) -> dict[int, dict[str, Any]]:
+    """{number of a chunk: what the last run over it has done}."""
     if not path.exists():
         return {}
     entries = {}

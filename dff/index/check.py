@@ -81,11 +81,11 @@ def info(
 ) -> dict[str, Any]:
     """What an index holds, as JSON. Raises IndexProblem where it cannot be opened.
 
-    Its settings (`dff.index.Settings`), and: count, photos_root (resolved), photos_missing,
-    categories {name: pictures}, unreadable [[path, reason], ...], whitening {descriptor: power,
-    dimensions, provenance}, shards and bytes (of the files in use), changes (that can be undone)
-    and changes_bytes (that they take besides), and unfinished: how many pictures an interrupted
-    build has done, or null.
+    Its settings (`dff.index.Settings`), and: count, photos_root (resolved, or a URL),
+    photos_missing (on this machine), categories {name: pictures}, unreadable [[path, reason], ...],
+    whitening {descriptor: power, dimensions, provenance}, shards and bytes (of the files in use),
+    changes (that can be undone) and changes_bytes (that they take besides), and unfinished: how
+    many pictures an interrupted build has done, or null.
     """
     index = Index.open(folder, photos_root)
     manifest = index.manifest
@@ -96,7 +96,7 @@ def info(
         "folder": str(folder),
         **facts,
         **{name: manifest[name] for name in Settings.__dataclass_fields__},
-        "photos_root": str(index.photos_root.resolve()),
+        "photos_root": index.photos_url or str(index.photos_root.resolve()),
         "photos_missing": len(index) - present,
         "categories": dict(sorted(Counter(p.category for p in index.pictures).items())),
         "whitening": manifest["whitening"],
@@ -117,7 +117,7 @@ def _unfinished(folder: Path) -> int | None:
         return None
     sums: Counter[str] = Counter()
     for (journal, _), number in done.items():
-        sums[journal] += number
+        sums[journal.split(".")[0]] += number  # the parts of one build together
     return max(sums.values())
 
 

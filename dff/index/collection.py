@@ -1,19 +1,25 @@
-"""A folder of photos: which files, called what, known for what, decoded ahead of the network."""
+"""A collection of photos: which files, called what, known for what; decoded before their turn."""
 
 import csv
 import hashlib
+import io
 import os
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dff.images import EXTENSIONS, ImageError, file_sha256, read_image, safe_name
+from dff.images import EXTENSIONS, ImageError, file_sha256, read_image
 from dff.index.format import IndexProblem
 
+if TYPE_CHECKING:
+    from dff.index.photos import PhotoSource
+
+FACTS = "photos.csv"
 AHEAD = 3  # pictures decoded while the network is busy
 Decoded = tuple[np.ndarray, str] | ImageError  # the picture and its file's sha256
 
@@ -26,19 +32,24 @@ def find_pictures(photos: Path) -> list[str]:
     found = []
     for folder, below, names in os.walk(photos):
         below[:] = [name for name in below if not name.startswith(".")]
-        for name in names:
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                found.append((Path(folder) / name).relative_to(photos).as_posix())
+        for name in filter(is_picture, names):
+            found.append((Path(folder) / name).relative_to(photos).as_posix())
     return sorted(found)
 
 
+def is_picture(path: str) -> bool:
+    """Whether a relative path has a picture's extension and no hidden part."""
+    hidden = any(part.startswith(".") for part in path.split("/"))
+    return path.lower().endswith(EXTENSIONS) and not hidden
+
+
 def decode_ahead(
-    pool: ThreadPoolExecutor, photos: Path, paths: Sequence[str]
+    pool: ThreadPoolExecutor, photos: "PhotoSource", paths: Sequence[str]
 ) -> Iterator[tuple[str, Decoded]]:
     """Decode in another thread while the caller computes; a few at a time, in order."""
     waiting: deque[tuple[str, Future[Decoded]]] = deque()
     for path in paths:
-        waiting.append((path, pool.submit(_decode, photos / path)))
+        waiting.append((path, pool.submit(_decode, photos, path)))
         if len(waiting) > AHEAD:
             name, future = waiting.popleft()
             yield name, future.result()
@@ -46,12 +57,10 @@ def decode_ahead(
         yield name, future.result()
 
 
-def _decode(path: Path) -> Decoded:
+def _decode(photos: "PhotoSource", path: str) -> Decoded:
     try:
-        data = path.read_bytes()
-        return read_image(data, path.name), file_sha256(data)
-    except OSError as error:
-        return ImageError(f"'{safe_name(path.name)}' cannot be opened ({error.strerror}).")
+        data = photos.read(path)
+        return read_image(data, Path(path).name), file_sha256(data)
     except ImageError as error:
         return error
 
@@ -60,6 +69,8 @@ def refuse_name(path: str) -> str | None:
     """Why an index cannot hold a file of this name; None where it can."""
     if "\\" in path:  # a folder's border on Windows, where the index may be opened
         return "its name has a backslash: rename it"
+    if ".." in path.split("/") or "\0" in path:  # archives may hold such names
+        return "its name leads out of its folder: rename it"
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -90,14 +101,22 @@ def slug(text: str) -> str:
 
 def read_facts(photos: Path) -> dict[str, dict[str, str]]:
     """What photos.csv says of each file, by path; empty without one."""
-    path = photos / "photos.csv"
+    path = photos / FACTS
     if not path.is_file():
         return {}
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        data = path.read_bytes()
+    except OSError as error:
         raise IndexProblem(f"{path} cannot be read ({error}); mend or remove it") from error
+    return parse_facts(data, str(path))
+
+
+def parse_facts(data: bytes, where: str) -> dict[str, dict[str, str]]:
+    """The same from the file's bytes. where: its name in messages."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise IndexProblem(f"{where} cannot be read ({error}); mend or remove it") from error
     if rows and "file" not in rows[0]:
-        raise IndexProblem(f"{path}: expected a column 'file', got {', '.join(rows[0])}")
+        raise IndexProblem(f"{where}: expected a column 'file', got {', '.join(rows[0])}")
     return {row["file"]: {k: v for k, v in row.items() if k and v} for row in rows}

@@ -20,6 +20,8 @@ from dff.index import build as building
 from dff.index.build import Progress, Report, Work
 from dff.index.collection import find_pictures, longer_id, refuse_name, slug
 from dff.index.format import IndexProblem, Settings, read_manifest
+from dff.index.photos import Folder
+from dff.index.plan import Plan
 from dff.index.search import Index
 from dff.index.state import alone, change, manifest_of
 from dff.index.store import (
@@ -124,7 +126,9 @@ def add(
             return Report(folder, 0, refused, 0, time.perf_counter() - start)
         backbone = backbone or index.backbone()
         _check_backbone(index.settings, backbone)
-        work = Work(root, folder, backbone, index.settings, fresh, prefix=begin, progress=progress)
+        source = Folder(root)
+        plan = Plan(source, index.settings, fresh, source.facts())
+        work = Work(plan, folder, backbone, prefix=begin, progress=progress)
         new, damaged = work.run()
         unreadable = sorted([*refused, *((begin + path, reason) for path, reason in damaged)])
         count = _append(index, new, begin, root, unreadable) if new else 0

@@ -141,6 +141,21 @@ def check_relative(path: str) -> str:
     return path
 
 
+def is_url(place: str) -> bool:
+    """Whether a place of photos is a URL, as fsspec reads them ("s3://bucket/photos", also
+    "zip://::s3://bucket/photos.zip"), and no folder."""
+    return "://" in place
+
+
+def root_folder(folder: Path, root: str) -> Path:
+    """The folder that a photos_root means; of a URL one that is not there: an index is data from
+    strangers, and what it names is never fetched."""
+    if is_url(root):
+        digest = hashlib.sha256(root.encode(errors="replace")).hexdigest()
+        return folder / f"url-{digest[:12]}"
+    return folder / root
+
+
 def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
     """{how a picture's path begins: the folder it is in}. "" is photos_root, which takes the rest.
 
@@ -152,7 +167,7 @@ def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
         raise IndexProblem(
             f"{MANIFEST}: expected photos_root to be a path, got {root!r}; build the index again"
         )
-    places = {"": folder / root}
+    places = {"": root_folder(folder, root)}
     if not isinstance(added, dict):
         raise IndexProblem(f"{MANIFEST}: expected added_roots to be a table, got {added!r}")
     for name, path in added.items():
@@ -245,10 +260,12 @@ def content_name(folder: Path) -> str:
 def settle(folder: Path) -> Path:
     """Rename a finished scratch folder to the name of its content; the new path."""
     target = folder.parent / content_name(folder)
-    if target.exists():  # the same content is there already
-        shutil.rmtree(folder)
-    else:
-        os.replace(folder, target)
+    try:
+        os.rename(folder, target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        shutil.rmtree(folder)  # the same content is there already, perhaps since this moment
     return target
 
 

@@ -31,8 +31,10 @@ from dff.index.format import (
     Picture,
     Settings,
     check_relative,
+    is_url,
     read_manifest,
     read_places,
+    root_folder,
 )
 from dff.index.generation import Generation
 from dff.index.query import Match, Query, Seen, read_source
@@ -159,10 +161,18 @@ class Index:
         path = self.photo_path(row)
         if path is None:
             raise ValueError(
-                f"expected the photo {self.pictures[row].path} under {self.photos_root}, it is "
+                f"expected the photo {self.pictures[row].path} under "
+                f"{self.photos_url or self.photos_root}, it is "
                 "not there; open the index with photos_root=..."
             )
         return read_image(path)
+
+    @property
+    def photos_url(self) -> str | None:
+        """Where the photos are, if that is a URL. They are not fetched: thumbnails are shown."""
+        root = str(self.manifest["photos_root"])
+        same = self.photos_root == root_folder(self.folder, root)
+        return root if is_url(root) and same else None
 
     def whitening(self, descriptor: str | None = None) -> Whitening:
         """The whitening of a descriptor's regions."""

@@ -9,7 +9,7 @@ leaves the old state or the new one, undo outlives a restart, and readers know n
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from dff.whitening import Whitening
 
 BEFORE = "before"
 MOST_BEFORE = 5  # changes that can be undone; each keeps its shards and its generation
+PASSING = 5.0  # seconds in which all parts that begin at once have looked for a writer
 KINDS = ("add", "remove", "rename", "rewhiten")
 
 
@@ -54,14 +55,40 @@ class Change:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the writer's lock; the system frees it however the process ends."""
+    """Hold the writer's lock and those of all parts; the system frees them however the process
+    ends."""
+    with ExitStack() as held:
+        held.enter_context(_locked(folder / ".lock"))
+        for path in sorted((folder / "building").glob("*.lock")):
+            held.enter_context(_locked(path))
+        yield
+
+
+@contextmanager
+def alone_with(folder: Path, part: str) -> Iterator[None]:
+    """Hold the lock of one part of a build: others may write other parts, nobody a whole index."""
+    (folder / "building").mkdir(parents=True, exist_ok=True)
+    with _locked(folder / "building" / f"{part}.lock"):
+        # Whoever comes after this sees our lock. Other parts pass here too, each in no time.
+        with _locked(folder / ".lock", PASSING):
+            pass
+        yield
+
+
+@contextmanager
+def _locked(path: Path, timeout: float = 0) -> Iterator[None]:
+    lock = FileLock(path, timeout=timeout)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
+        folder = path.parent.parent if path.parent.name == "building" else path.parent
         raise IndexProblem(
             f"another build is writing to {safe_name(str(folder))}: wait for it or stop it"
         ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def manifest_of(

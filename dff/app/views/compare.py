@@ -205,7 +205,8 @@ def _command(index: Index) -> str:
     """How to build the same index with more descriptors."""
     own = index.settings
     out = f"{index.folder.resolve()}_compare"
-    command = ["python", "-m", "dff", "index", "build", str(index.photos_root.resolve())]
+    photos = index.photos_url or str(index.photos_root.resolve())
+    command = ["python", "-m", "dff", "index", "build", photos]
     command += ["--out", out, "--descriptors", MORE]
     if own.backbone != DEFAULT_NAME:
         command += ["--backbone", f"{own.backbone}:{own.layer}"]
