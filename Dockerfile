@@ -30,6 +30,8 @@ ENV DFF_PUBLIC=1 \
     PYTHONUNBUFFERED=1
 
 USER dff
+# Once, here: a server then loads its network without PyTorch.
+RUN python -c "import dff; dff.load_backbone()"
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://localhost:{os.environ['STREAMLIT_SERVER_PORT']}/_stcore/health\", timeout=4)"]

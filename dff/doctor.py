@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # What an installed package is called where that is not its name here.
 PACKAGES = {
+    "openvino": "openvino",  # runs the bundled network
     "torch": "torch",
     "torchvision": "torchvision",
     "timm": "timm",
@@ -157,6 +158,11 @@ def check_fingerprint(backbone: "Backbone") -> Check:
     return Check(name, "failed", f"expected fingerprint {reference.fingerprint}, got {got}")
 
 
+def check_engine(backbone: "Backbone") -> Check:
+    """What runs the network. PyTorch is as good and slower: the log says why it had to."""
+    return Check("engine", "ok", backbone.engine)
+
+
 def check_ranks(backbone: "Backbone", ranks: Ranks) -> Check:
     """Whether landmarks find each other as well as they did here."""
     name = "landmark ranks"
@@ -247,7 +253,7 @@ def document(
     weights: Weights,
     checks: Sequence[Check],
     *,
-    threads: int,
+    threads: int | None,
     ranks: Ranks | None = None,
 ) -> dict[str, Any]:
     """Everything as JSON values."""

@@ -2,6 +2,9 @@
 the benchmarks, never by the library."""
 
 import os
+import sys
+
+_count: int | None = None
 
 
 def prepare() -> None:
@@ -21,16 +24,34 @@ def prepare() -> None:
 
 
 def use_all_cores() -> None:
-    """Give torch as many threads as there are cores. Imports torch."""
+    """Give networks as many threads as there are cores. Imports nothing."""
     use_threads(os.cpu_count() or 1)
 
 
 def use_threads(count: int) -> None:
-    """Give torch so many threads. Imports torch.
+    """Give networks that are loaded from now on `count` threads; torch, if it is there, at once.
 
-    Sums are split among them, so another number gives other last bits: with the same number the
-    same pictures give the same files.
+    Sums are split among threads, so another number gives other last bits: with the same number
+    the same pictures give the same files.
+    Raises ValueError for a count under 1.
     """
-    import torch
+    global _count
+    if count < 1:
+        raise ValueError(f"threads: expected at least 1, got {count}")
+    _count = count
+    if "torch" in sys.modules:
+        torch_threads()
 
-    torch.set_num_threads(count)
+
+def network_threads() -> int | None:
+    """The threads that a network gets; None where nobody has chosen."""
+    return _count
+
+
+def torch_threads() -> None:
+    """Give torch what was chosen, if anything was. Whoever loads torch to run a network calls it:
+    setting it earlier would take seconds of importing."""
+    if _count is not None:
+        import torch
+
+        torch.set_num_threads(_count)

@@ -88,10 +88,11 @@ class Engine:
         self.ready = threading.Event()
 
     def start(self) -> None:
-        """Load torch and the network in a thread, once.
+        """Load the network in a thread, once.
 
-        Called when the first page has been drawn. Importing torch holds Python's lock for seconds
-        in which nothing would be sent: the thread waits until the page is with the browser, unless
+        Called when the first page has been drawn. Where the network is not prepared yet or is not
+        the bundled one, torch is imported, which holds Python's lock for seconds in which nothing
+        would be sent: the thread waits until the page is with the browser, unless
         somebody waits for the network.
         """
         with self._starting:

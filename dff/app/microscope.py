@@ -107,7 +107,7 @@ class Microscope:
         """A network that ends at a layer; ValueError (WeightsUnavailable) if it cannot be had."""
         if not 0 < len(name) <= LONGEST_NAME:
             raise ValueError(f"network: expected a name, got one of {len(name)} characters")
-        self.engine.settle()  # its thread imports torch; two at once gain nothing
+        self.engine.settle()  # its thread may import torch; two at once gain nothing
         settings = self.engine.index.settings
         own = name == settings.backbone and layer in (None, settings.layer)
         if own and self.engine.problem is None:

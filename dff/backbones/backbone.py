@@ -1,23 +1,21 @@
 """A network that runs up to one layer, or several joined: picture -> activations."""
 
 import difflib
-import hashlib
+import threading
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dff.backbones.ending import end_at, running
-from dff.backbones.networks import Network, build_network
+from dff.backbones.engine import EnginePass
+from dff.backbones.networks import Network, build_network, module_of
+from dff.backbones.prepared import Prepared, imagenet_labels, prepared_network
 from dff.backbones.taps import Probe, Tap, probe
-from dff.backbones.weights import DEFAULT_NAME, reason
+from dff.backbones.torch_pass import TorchPass, fingerprint_of
+from dff.backbones.weights import DEFAULT_NAME
 from dff.descriptors.base import View
 from dff.geometry import fit_size
 from dff.images import check_picture, resize
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 DEFAULT_SIZE = 512
 SHOWN = 12  # layers named in a message
@@ -46,14 +44,22 @@ def load_backbone(
     pretrained: False gives random weights, drawn from `seed`, and needs no network connection.
     device: a PyTorch device, such as "cpu" or "cuda".
 
+    The bundled network runs on the CPU without PyTorch, which is imported for gradients alone (and
+    once, to prepare it: see `prepared`). Everything else runs in PyTorch.
+
     Raises ValueError for an unknown name, layer or device and for a layer that cannot be
     factorized, WeightsUnavailable (a ValueError) when the weights cannot be fetched.
     """
     name, _, suffix = name.partition(":")
     if suffix and layer is not None and layer != suffix:
         raise ValueError(f"layer: expected one, got {suffix!r} in the name and {layer!r} beside it")
+    layer = layer or suffix or None
+    if name == DEFAULT_NAME and pretrained and device == "cpu":
+        ready = prepared_network()
+        if ready is not None:
+            return Backbone(name, ready, layer=layer)
     network = build_network(name, pretrained=pretrained, seed=seed)
-    return Backbone(name, network, layer=layer or suffix or None, device=device)
+    return Backbone(name, network, layer=layer, device=device)
 
 
 class Backbone:
@@ -63,6 +69,7 @@ class Backbone:
     blocks: the channels of each layer, where several are joined
     size: the longest side, in pixels, to which pictures are scaled unless another is given
     mean, std: of the input's normalisation, on the scale 0 to 1
+    engine: what runs it, with its version
     weights, licence: where the weights come from, and their licence as far as it is stated
     taps: the layers that can be factorized, in order of depth
     class_weights (classes, channels), class_bias (classes,): float32, read-only, of the classifier
@@ -70,14 +77,21 @@ class Backbone:
     """
 
     def __init__(
-        self, name: str, network: Network, *, layer: str | None = None, device: str = "cpu"
+        self,
+        name: str,
+        network: Network | Prepared,
+        *,
+        layer: str | None = None,
+        device: str = "cpu",
     ) -> None:
-        import torch
-
-        try:
-            found = probe(network.module)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
+        ready = network if isinstance(network, Prepared) else None
+        if isinstance(network, Prepared):
+            found, network = network.found, network.network
+        else:
+            try:
+                found = probe(module_of(network))
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         short = {found.modules[module]: alias for alias, module in network.layers.items()}
         self.taps = tuple(
             Tap(short.get(tap.name, tap.name), tap.channels, tap.stride) for tap in found.taps
@@ -111,16 +125,18 @@ class Backbone:
         self.class_weights: np.ndarray | None = None
         self.class_bias: np.ndarray | None = None
         if found.head is not None and found.head_tap in modules:
-            weights, self.class_bias = _arrays(found.head)
+            weights, self.class_bias = found.head
             self.class_weights = self._widened(weights, modules.index(found.head_tap), joined)
-        try:
-            self._network = network.module.to(device).to(memory_format=torch.channels_last)
-        except (AssertionError, RuntimeError) as error:
-            raise ValueError(
-                f"device: expected one that PyTorch has here, such as 'cpu', got {device!r} "
-                f"({reason(error)})"
-            ) from error
-        end_at([self._network.get_submodule(module) for module in modules])
+        self._ready = ready
+        self._modules = modules
+        self._table = _normalised_values(self.mean, self.std)
+        self._loading = threading.Lock()
+        self._torch: TorchPass | None = None
+        self._pass: TorchPass | EnginePass
+        if ready is None:
+            self._torch = self._pass = TorchPass(module_of(network), modules, device)
+        else:
+            self._pass = EnginePass(ready.model, places)
 
     def __repr__(self) -> str:
         return (
@@ -128,24 +144,25 @@ class Backbone:
             f"weights: {self.weights})"
         )
 
+    @property
+    def engine(self) -> str:
+        return self._pass.engine
+
     @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 over all weights: names, shapes and values."""
-        digest = hashlib.sha256()
-        for name, tensor in self._network.state_dict().items():
-            values = tensor.cpu().contiguous().numpy()
-            digest.update(f"{name} {values.dtype} {values.shape}".encode())
-            digest.update(values.tobytes())
-        return digest.hexdigest()[:16]
+        return (
+            fingerprint_of(self._gradients.module)
+            if self._ready is None
+            else (self._ready.fingerprint)
+        )
 
     @cached_property
     def labels(self) -> tuple[str, ...] | None:
         """The classes' English names if they are ImageNet's 1000 and `classify` applies."""
         if self.class_weights is None or len(self.class_weights) != 1000:
             return None
-        from timm.data import ImageNetInfo
-
-        return tuple(text.split(",")[0] for text in ImageNetInfo().label_descriptions())
+        return imagenet_labels() if self._ready is None else self._ready.labels
 
     def activations(self, picture: np.ndarray, size: int | None = None) -> np.ndarray:
         """Activations (channels, rows, columns), float32 and non-negative, of one picture.
@@ -170,10 +187,10 @@ class Backbone:
             groups.setdefault(fit_size(width, height, size), []).append(number)
         found: dict[int, np.ndarray] = {}
         for (width, height), numbers in groups.items():
-            batch = np.stack([resize(pictures[number], width, height) for number in numbers])
-            # Copies, so that one picture's activations do not keep the whole batch in memory.
-            maps = [np.array(one, order="C") for one in self._run(batch)]
-            found.update(zip(numbers, maps, strict=True))
+            batch = self._input([pictures[number] for number in numbers], width, height)
+            outputs = self._pass.run(batch)
+            for place, number in enumerate(numbers):
+                found[number] = self._checked(self._join([one[place] for one in outputs]))
         return [found[number] for number in range(len(pictures))]
 
     def view(self, activations: np.ndarray, k: int = 4, seed: int = 0) -> View:
@@ -212,43 +229,49 @@ class Backbone:
         Raises ValueError for a class that the network does not have, and for a network whose
         result is not one logit a class.
         """
-        import torch
-
         check_picture(picture, minimum=1)
         height, width = picture.shape[:2]
         fitted = fit_size(width, height, self.size if size is None else size)
-        with torch.no_grad(), running(to_the_end=True) as this:  # gradients on from the layer
-            logits = self._network(self._input(resize(picture, *fitted)[None]))
-            shape = tuple(getattr(logits, "shape", ()))
-            if len(shape) != 2:
-                raise ValueError(f"{self.name}: expected (1, classes) logits, got {shape}")
-            classes = shape[1]
-            if class_index is None:
-                class_index = int(logits.argmax())
-            if not 0 <= class_index < classes:
-                raise ValueError(f"class_index: expected 0 to {classes - 1}, got {class_index}")
-            slopes = torch.autograd.grad(logits[0, class_index], this.outputs)
-        maps = self._join([_numpy(one) for one in this.outputs])[0]
+        try:
+            outputs, slopes, class_index = self._gradients.gradient(
+                self._input([picture], *fitted), class_index
+            )
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}") from error
+        maps = self._join([one[0] for one in outputs])
         # What is divided by a scale changes the logit by as much more.
         pairs = zip(slopes, self._scales, strict=True)
-        gradient = np.concatenate([_numpy(one)[0] * scale for one, scale in pairs])
-        maps, gradient = (np.ascontiguousarray(one) for one in (maps, gradient))
-        return self._checked(maps), gradient, class_index
+        gradient = np.concatenate([one[0] * np.float32(scale) for one, scale in pairs])
+        return self._checked(maps), np.ascontiguousarray(gradient), class_index
 
-    def _run(self, batch: np.ndarray) -> np.ndarray:
-        """uint8 (n, height, width, 3) -> (n, channels, rows, columns)."""
-        import torch
+    @property
+    def _gradients(self) -> TorchPass:
+        """The network in PyTorch, loaded when it is first asked for."""
+        with self._loading:
+            if self._torch is None:
+                self._torch = TorchPass(module_of(build_network(self.name)), self._modules)
+            return self._torch
 
-        with torch.inference_mode(), running() as this:
-            self._network(self._input(batch))
-        return self._checked(self._join([_numpy(one) for one in this.outputs]))
+    def _input(self, pictures: Sequence[np.ndarray], width: int, height: int) -> np.ndarray:
+        """Pictures -> the network's input (n, 3, height, width), float32, normalised."""
+        import cv2
+
+        batch = np.empty((len(pictures), 3, height, width), np.float32)
+        for own, picture in zip(batch, pictures, strict=True):
+            planes = cv2.split(resize(picture, width, height))
+            for plane, values, target in zip(planes, self._table, own, strict=True):
+                cv2.LUT(plane, values, target)
+        return batch
 
     def _join(self, maps: Sequence[np.ndarray]) -> np.ndarray:
-        """What the layers gave, (n, channels, rows, columns) each, as one array."""
-        if len(maps) == 1:
-            return maps[0]
-        pairs = zip(maps, self._scales, strict=True)
-        return np.concatenate([one / np.float32(scale) for one, scale in pairs], axis=1)
+        """What the layers gave for one picture, (channels, rows, columns) each, as one array of its
+        own: it keeps no batch in memory."""
+        joined = np.empty((self.channels, *maps[0].shape[1:]), np.float32)
+        start = 0
+        for one, scale in zip(maps, self._scales, strict=True):
+            np.divide(one, np.float32(scale), out=joined[start : start + len(one)])
+            start += len(one)
+        return joined
 
     def _widened(self, weights: np.ndarray, place: int, joined: Sequence[Tap]) -> np.ndarray:
         """The classifier of one layer for vectors of all joined ones: it sees only its own."""
@@ -257,15 +280,6 @@ class Backbone:
         wide = np.concatenate(blocks, axis=1)
         wide.setflags(write=False)
         return wide
-
-    def _input(self, batch: np.ndarray) -> "Tensor":
-        """uint8 (n, height, width, 3) -> the network's input, normalised."""
-        import torch
-
-        # The permuted batch is in channels_last order, the fast one, as the network is.
-        x = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(v, device=x.device) for v in (self.mean, self.std))
-        return (x - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 
     def _checked(self, maps: np.ndarray) -> np.ndarray:
         """The same activations, or ValueError if they cannot be factorized."""
@@ -278,9 +292,11 @@ class Backbone:
         return maps
 
 
-def _numpy(tensor: "Tensor") -> np.ndarray:
-    array: np.ndarray = tensor.detach().float().cpu().numpy()
-    return array
+def _normalised_values(mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
+    """What each value of a pixel, 0 to 255, becomes: (3, 256), float32."""
+    values = np.arange(256, dtype=np.float32)[None] / np.float32(255)
+    centre, spread = (np.array(one, np.float32)[:, None] for one in (mean, std))
+    return np.asarray((values - centre) / spread, dtype=np.float32)
 
 
 def _choose(name: str, layer: str | None, found: Probe, taps: Sequence[Tap]) -> str:
@@ -304,14 +320,3 @@ def _choose(name: str, layer: str | None, found: Probe, taps: Sequence[Tap]) -> 
         f"{name}: {problem}; expected a non-negative layer, one of {len(names)}, the deepest of "
         f"which are {', '.join(names[-SHOWN:])}"
     )
-
-
-def _arrays(head: "nn.Linear") -> tuple[np.ndarray, np.ndarray]:
-    """The weights and bias of a linear layer, as read-only copies."""
-    weights = head.weight.detach().cpu().numpy().astype(np.float32)
-    bias = np.zeros(len(weights), dtype=np.float32)
-    if head.bias is not None:
-        bias = head.bias.detach().cpu().numpy().astype(np.float32)
-    weights.setflags(write=False)
-    bias.setflags(write=False)
-    return weights, bias

@@ -74,9 +74,12 @@ PLAIN = Preset({}, None)
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network in eval mode on the CPU, with what is needed to feed it and to give credit."""
+    """A network in eval mode on the CPU, with what is needed to feed it and to give credit.
 
-    module: "nn.Module"
+    module: None where PyTorch is not needed and has not been loaded (see `prepared`).
+    """
+
+    module: "nn.Module | None"
     mean: tuple[float, ...]
     std: tuple[float, ...]
     weights: str
@@ -104,8 +107,15 @@ def build_network(name: str, *, pretrained: bool = True, seed: int = 0) -> Netwo
             network = _from_torchvision(name, pretrained, seed)
         else:
             network = _from_timm(name, pretrained, seed)
-    network.module.eval()
+    module_of(network).eval()
     return network
+
+
+def module_of(network: Network) -> "nn.Module":
+    """The PyTorch network itself. Raises ValueError where it has not been loaded."""
+    if network.module is None:
+        raise ValueError("network: expected a PyTorch network, got one without")
+    return network.module
 
 
 def load_in_order(module: "nn.Module", tensors: Sequence[tuple[str, "Tensor"]]) -> None:

@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -35,7 +37,7 @@ class Probe:
     modules: dict[str, str]  # every module that gives a tap's output -> the name of that tap
     refused: dict[str, str]  # every other module -> why it is no tap
     head_tap: str | None  # the tap whose mean over the grid is the classifier's input
-    head: "nn.Linear | None"
+    head: tuple[np.ndarray, np.ndarray] | None  # its weights (classes, channels) and bias, float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ def probe(network: "nn.Module") -> Probe:
             continue
         for tap in taps:
             if _same(maps[tap.name].mean, received):
-                return Probe(tuple(taps), modules, refused, tap.name, linear)
+                return Probe(tuple(taps), modules, refused, tap.name, _arrays(linear))
     return Probe(tuple(taps), modules, refused, None, None)
 
 
@@ -138,3 +140,14 @@ def _same(mean: "Tensor", received: "Tensor") -> bool:
     if mean.shape != received.shape:
         return False
     return float((mean - received).abs().max()) <= 1e-4 * float(received.abs().max())
+
+
+def _arrays(head: "nn.Linear") -> tuple[np.ndarray, np.ndarray]:
+    """The weights and bias of a linear layer, as read-only copies."""
+    weights = head.weight.detach().cpu().numpy().astype(np.float32)
+    bias = np.zeros(len(weights), dtype=np.float32)
+    if head.bias is not None:
+        bias = head.bias.detach().cpu().numpy().astype(np.float32)
+    weights.setflags(write=False)
+    bias.setflags(write=False)
+    return weights, bias

@@ -57,13 +57,13 @@ def find_weights(name: str) -> Weights:
 
 def library_of(name: str) -> Library:
     """Who builds the network `name`. Raises ValueError for an unknown one, with close names."""
+    if name == DEFAULT_NAME:
+        return "package"
     import timm
     from torchvision import models
 
     # Only classifiers: torchvision's plain list also holds detectors, video networks and more.
     known = models.list_models(module=models)
-    if name == DEFAULT_NAME:
-        return "package"
     if name in known:
         return "torchvision"
     found = [*timm.list_models(), *timm.list_pretrained()]

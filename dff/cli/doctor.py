@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dff.cli.app import DEFAULT
 from dff.cli.common import complain, print_json
-from dff.threads import use_all_cores
+from dff.threads import network_threads, use_all_cores
 
 if TYPE_CHECKING:
     from dff.doctor import Check, Ranks
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     weights = find_weights(name)  # now, when they may have been fetched
     file = doctor.check_file(weights)
     checks += [file, *tried]
-    facts = doctor.document(name, weights, checks, threads=_threads(), ranks=ranks)
+    facts = doctor.document(name, weights, checks, threads=network_threads(), ranks=ranks)
     if args.json:
         print_json(facts)
     else:
@@ -75,19 +75,13 @@ def _try(name: str) -> tuple[list["Check"], "Ranks | None"]:
     from dff.backbones import load_backbone
 
     backbone = load_backbone(name)
-    checks = [doctor.check_fingerprint(backbone)]
+    checks = [doctor.check_engine(backbone), doctor.check_fingerprint(backbone)]
     if not doctor.SAMPLE_PHOTOS.is_dir():
         text = "the sample photos are not beside the package"
         return [*checks, doctor.Check("landmark ranks", "unknown", text)], None
     with _Bar() as bar:
         ranks = doctor.measure_ranks(backbone, progress=bar.show)
     return [*checks, doctor.check_ranks(backbone, ranks)], ranks
-
-
-def _threads() -> int:
-    import torch
-
-    return torch.get_num_threads()
 
 
 def _print(facts: dict[str, Any]) -> None:

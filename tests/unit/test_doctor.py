@@ -223,6 +223,7 @@ def test_a_network_whose_weights_were_not_run_here_is_measured(
     assert {c["name"]: c["status"] for c in facts["checks"]} == {
         "index": "unknown",
         "weights file": "unknown",
+        "engine": "ok",
         "weights values": "unknown",
         "landmark ranks": "unknown",
     }
