@@ -4,8 +4,8 @@ import io
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from dff.images import (
     safe_name,
     thumbnail,
 )
-from dff.index.collection import decode_ahead, find_pictures, ids_of, read_facts, refuse_name
+from dff.index.ahead import Ahead
+from dff.index.collection import decode, find_pictures, ids_of, read_facts, refuse_name
 from dff.index.format import IndexProblem, Settings
 from dff.index.state import alone, manifest_of, replace
 from dff.index.store import Record, Shard, fit_whitening, write_generation, write_shard
@@ -33,6 +34,8 @@ from dff.whitening import Whitening
 CHUNK = 128  # pictures a shard
 DETAIL_K = 8
 THUMBNAIL_SIDE = 320
+
+Made = Record | str  # of a picture: its record, or why it cannot be read
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,9 @@ def build(
 class Work:
     """One run over pictures, chunk by chunk, with a journal to go on from.
 
+    Pictures are worked on several at once (`dff.index.ahead`) and collected in order: what is
+    written does not depend on how many those are.
+
     ids: {path under `photos`: the picture's id}. prefix: what stands before the path in the index.
     """
 
@@ -150,6 +156,7 @@ class Work:
         self.photos, self.out, self.backbone, self.settings = photos, out, backbone, settings
         self.ids, self.prefix, self.progress = ids, prefix, progress
         self.paths = list(ids)
+        self.total = len(self.paths)
         self.facts = read_facts(photos)
         name = "-".join([settings.fingerprint(), *Path(prefix).parts])
         self.journal = out / "building" / f"{name}.jsonl"
@@ -163,22 +170,24 @@ class Work:
         shards: list[Path] = []
         unreadable: list[tuple[str, str]] = []
         known = _read_journal(self.journal)
-        for number, start in enumerate(range(0, len(self.paths), CHUNK)):
-            stamps = [self._stamp(path) for path in self.paths[start : start + CHUNK]]
-            chunk = _Chunk(number, stamps)
-            self._take_over(chunk, known.get(number))
-            try:
-                self._complete(chunk)
-            finally:  # stopped or not, what is done is kept
-                if chunk.done > chunk.taken:
-                    folder = None
-                    if chunk.records:
-                        folder = write_shard(chunk.records, self.settings, self.out / "shards")
-                    chunk.shard = folder
-                    self._note(chunk)
-            shards += [chunk.shard] if chunk.shard else []
-            unreadable += chunk.unreadable
+        chunks = deque(self._begun(start // CHUNK, known) for start in range(0, self.total, CHUNK))
+        left = [path for chunk in chunks for path in chunk.left]
+        with Ahead(self._make, left) as made:
+            while chunks:  # none is held longer than it is worked on
+                chunk = chunks.popleft()
+                try:
+                    self._complete(chunk, made)
+                finally:  # stopped or not, what is done is kept
+                    self._keep(chunk)
+                shards += [chunk.shard] if chunk.shard else []
+                unreadable += chunk.unreadable
         return shards, unreadable
+
+    def _begun(self, number: int, known: Mapping[int, dict[str, Any]]) -> "_Chunk":
+        paths = self.paths[number * CHUNK : (number + 1) * CHUNK]
+        chunk = _Chunk(number, [self._stamp(path) for path in paths])
+        self._take_over(chunk, known.get(number))
+        return chunk
 
     def _take_over(self, chunk: "_Chunk", entry: dict[str, Any] | None) -> None:
         """Fill a chunk with what an earlier run has done of it, as long as the files agree."""
@@ -198,15 +207,30 @@ class Work:
         self.done += chunk.taken
         self.resumed += chunk.taken
 
-    def _complete(self, chunk: "_Chunk") -> None:
-        paths = [path for path, *_ in chunk.stamps[chunk.done :]]
-        with ThreadPoolExecutor(1, "dff-decode") as pool:
-            for path, decoded in decode_ahead(pool, self.photos, paths):
-                if isinstance(decoded, ImageError):
-                    chunk.unreadable.append((path, str(decoded)))
-                else:
-                    chunk.records.append(self._record(path, *decoded))
+    def _complete(self, chunk: "_Chunk", made: Ahead[str, Made]) -> None:
+        try:
+            for path in chunk.left:
+                _, result = next(made)
+                chunk.take(path, result)
                 self._tell(path)
+        except BaseException:
+            for path, result in made.rest():
+                # Ctrl-C may come between any two statements: none twice, and no gap.
+                if path == next(iter(chunk.left), None):
+                    chunk.take(path, result)
+            raise
+
+    def _keep(self, chunk: "_Chunk") -> None:
+        if chunk.done > chunk.taken:
+            chunk.shard = None
+            if chunk.records:
+                chunk.shard = write_shard(chunk.records, self.settings, self.out / "shards")
+            self._note(chunk)
+
+    def _make(self, path: str) -> Made:
+        """All of one picture, in a thread of its own: its record, or why it has none."""
+        decoded = decode(self.photos / path)
+        return str(decoded) if isinstance(decoded, ImageError) else self._record(path, *decoded)
 
     def _record(self, path: str, picture: np.ndarray, sha256: str) -> Record:
         settings = self.settings
@@ -248,8 +272,8 @@ class Work:
             return
         fresh = self.done - self.resumed
         rate = fresh / max(1e-9, time.perf_counter() - self.started)
-        left = (len(self.paths) - self.done) / rate if fresh else None
-        self.progress(Progress(self.done, len(self.paths), path, rate, left))
+        left = (self.total - self.done) / rate if fresh else None
+        self.progress(Progress(self.done, self.total, path, rate, left))
 
     def _note(self, chunk: "_Chunk") -> None:
         entry = {
@@ -284,6 +308,18 @@ class _Chunk:
         """Counted, not kept: Ctrl-C may come between any two statements."""
         return max(self.taken, len(self.records) + len(self.unreadable))
 
+    @property
+    def left(self) -> list[str]:
+        """The paths that are not done."""
+        return [path for path, *_ in self.stamps[self.done :]]
+
+    def take(self, path: str, result: Made) -> None:
+        """Add what has been made of the next path."""
+        if isinstance(result, str):
+            self.unreadable.append((path, result))
+        else:
+            self.records.append(result)
+
 
 def _finish(
     out: Path,
@@ -300,10 +336,12 @@ def _finish(
     shards = [Shard(folder, settings) for folder in shard_folders]
     relative = Path(os.path.relpath(photos.resolve(), out.resolve())).as_posix()
     provenance = {"photos": photos.name}
-    whitenings = {
-        name: given.get(name) or fit_whitening(shards, name, provenance)
-        for name in settings.descriptors
-    }
+
+    def fitted(name: str) -> Whitening:
+        return given.get(name) or fit_whitening(shards, name, provenance)
+
+    with Ahead(fitted, settings.descriptors) as made:
+        whitenings = dict(made)
     generation = write_generation(shards, whitenings, out / "generations")
     count = sum(len(shard.pictures) for shard in shards)
     places = {"photos_root": relative}

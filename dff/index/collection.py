@@ -1,21 +1,17 @@
-"""A folder of photos: which files, called what, known for what, decoded ahead of the network."""
+"""A folder of photos: which files, called what, known for what."""
 
 import csv
 import hashlib
 import os
 import re
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dff.images import EXTENSIONS, ImageError, file_sha256, read_image, safe_name
 from dff.index.format import IndexProblem
-
-AHEAD = 3  # pictures decoded while the network is busy
-Decoded = tuple[np.ndarray, str] | ImageError  # the picture and its file's sha256
 
 
 def find_pictures(photos: Path) -> list[str]:
@@ -32,21 +28,8 @@ def find_pictures(photos: Path) -> list[str]:
     return sorted(found)
 
 
-def decode_ahead(
-    pool: ThreadPoolExecutor, photos: Path, paths: Sequence[str]
-) -> Iterator[tuple[str, Decoded]]:
-    """Decode in another thread while the caller computes; a few at a time, in order."""
-    waiting: deque[tuple[str, Future[Decoded]]] = deque()
-    for path in paths:
-        waiting.append((path, pool.submit(_decode, photos / path)))
-        if len(waiting) > AHEAD:
-            name, future = waiting.popleft()
-            yield name, future.result()
-    for name, future in waiting:
-        yield name, future.result()
-
-
-def _decode(path: Path) -> Decoded:
+def decode(path: Path) -> tuple[np.ndarray, str] | ImageError:
+    """A picture and its file's sha256, the file read once; or why there is none."""
     try:
         data = path.read_bytes()
         return read_image(data, path.name), file_sha256(data)
