@@ -1,9 +1,12 @@
-"""Settings of the whole process, made once at its start: by the command line, the dashboard and
-the benchmarks, never by the library."""
+"""How many threads compute. `prepare` and `use_all_cores` are settings of the whole process, made
+once at its start: by the command line, the dashboard and the benchmarks, never by the library."""
 
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
+_noting = threading.Lock()  # of torch's number of threads, in `one_thread_here`
 _count: int | None = None
 
 
@@ -55,3 +58,20 @@ def torch_threads() -> None:
         import torch
 
         torch.set_num_threads(_count)
+
+
+def one_thread_here() -> None:
+    """Let torch compute on the calling thread alone, whatever others do. For threads that work
+    side by side: each has a core of its own, and a pass rounds the same on every machine.
+
+    The number is a thread's own (OpenMP keeps it), but torch also notes it for threads to come,
+    so another thread, which ends at once, puts that note back.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:  # nothing here computes with it
+        return
+    with _noting, ThreadPoolExecutor(1) as other:
+        noted = other.submit(torch.get_num_threads).result()
+        torch.get_num_threads()  # a thread takes over the note once, when it first asks
+        torch.set_num_threads(1)
+        other.submit(torch.set_num_threads, noted).result()

@@ -1,5 +1,6 @@
 """A tiny collection of drawn pictures, and an index of it, for all tests."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from dff.backbones import Backbone, load_backbone
-from dff.index import Index
+from dff.index import Index, ahead
 from dff.index.build import build
 from dff.threads import prepare
 
@@ -46,14 +47,16 @@ class Counting:
         self._backbone = backbone
         self.passes = 0
         self.stop_at: int | None = None
+        self._counting = threading.Lock()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backbone, name)
 
     def activations(self, picture: np.ndarray, size: int | None = None) -> np.ndarray:
-        if self.passes == self.stop_at:
-            raise KeyboardInterrupt
-        self.passes += 1
+        with self._counting:
+            if self.passes == self.stop_at:
+                raise KeyboardInterrupt
+            self.passes += 1
         return self._backbone.activations(picture, size)
 
 
@@ -73,6 +76,13 @@ def backbone() -> Backbone:
 @pytest.fixture
 def counting(backbone: Backbone) -> Counting:
     return Counting(backbone)
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build begins a picture when the one before it is done."""
+    monkeypatch.setattr(ahead, "WORKERS", 1)
+    monkeypatch.setattr(ahead, "AHEAD", 0)
 
 
 @pytest.fixture(scope="session")

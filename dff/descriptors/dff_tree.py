@@ -24,6 +24,7 @@ PAPER = "ours, after Collins & Süsstrunk 2019 and Razavian et al. 2014"
 REGION = "part"
 MATCHING = "mutual"
 LEAVES = 8
+BLOCK = 512  # channels
 
 
 def regions(view: View) -> Regions:
@@ -39,7 +40,7 @@ def regions(view: View) -> Regions:
         return Regions(nothing, np.zeros(1, np.float32), leaves.heatmaps[:1], even)
     heat, energy = leaves.heatmaps[live], leaves.energy[live].astype(np.float64)
     inside = heat / heat.max(axis=(1, 2), keepdims=True)
-    tops = np.stack([(view.activations * own).max(axis=(1, 2)) for own in inside])
+    tops = strongest(view.activations, inside)
     groups = grouped(tops[:, -len(view.deepest) :])
     belongs = np.zeros((len(groups), len(live)))
     for row, group in zip(belongs, groups, strict=True):
@@ -51,6 +52,24 @@ def regions(view: View) -> Regions:
         heatmaps=np.tensordot(belongs, heat, axes=1).astype(np.float32),
         members=((belongs * energy) @ shares(heat, view.parts) / total[:, None]).astype(np.float32),
     )
+
+
+def strongest(activations: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The maximum of every channel times each heatmap: (leaves, channels) float32.
+
+    activations: (channels, rows, columns), heat: (leaves, rows, columns), both float32 >= 0. Only
+    positions that a heatmap does not leave out are looked at, and so few channels at a time that
+    they stay in the cache.
+    """
+    found = np.zeros((len(heat), len(activations)), np.float32)
+    cells = heat.reshape(len(heat), -1)
+    within = [np.flatnonzero(row) for row in cells]
+    for start in range(0, len(activations), BLOCK):
+        own = slice(start, start + BLOCK)
+        positions = np.ascontiguousarray(activations[own].reshape(-1, cells.shape[1]).T)
+        for top, row, places in zip(found, cells, within, strict=True):
+            np.max(positions[places] * row[places, None], axis=0, out=top[own])
+    return found
 
 
 def grouped(vectors: np.ndarray) -> list[tuple[int, ...]]:

@@ -4,8 +4,8 @@ import io
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from dff.backbones import Backbone
 from dff.descriptors import DEFAULT_DESCRIPTOR, regions_of
 from dff.factorization import factorize_activations
 from dff.images import ImageError, pixels_sha256, thumbnail
-from dff.index.collection import decode_ahead
+from dff.index.ahead import Ahead
+from dff.index.collection import decode
 from dff.index.format import IndexProblem, Settings
 from dff.index.photos import PhotoSource
 from dff.index.plan import Place, Plan, given_whitenings
@@ -28,6 +29,8 @@ from dff.whitening import Whitening
 
 CHUNK = 128  # pictures a shard
 THUMBNAIL_SIDE = 320
+
+Made = Record | str  # of a picture: its record, or why it cannot be read
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ def build(
 class Work:
     """One run over the pictures of a plan, chunk by chunk, with a journal to go on from.
 
+    Pictures are worked on several at once (`dff.index.ahead`) and collected in order: what is
+    written does not depend on how many those are.
+
     first: the number of the first chunk, where the plan is a piece of a larger one. journal: a name
     of its own, where others write to `out` as well. prefix: what stands before the path in the
     index.
@@ -114,6 +120,7 @@ class Work:
         self.plan, self.out, self.backbone, self.settings = plan, out, backbone, plan.settings
         self.first, self.prefix, self.progress = first, prefix, progress
         self.paths = list(plan.ids)
+        self.total = len(self.paths)
         name = journal or "-".join([plan.settings.fingerprint(), *Path(prefix).parts])
         self.journal = out / "building" / f"{name}.jsonl"
         self.journal.parent.mkdir(exist_ok=True)
@@ -126,22 +133,24 @@ class Work:
         shards: list[Path] = []
         unreadable: list[tuple[str, str]] = []
         known = read_journal(self.journal)
-        for number, start in enumerate(range(0, len(self.paths), CHUNK), self.first):
-            stamps = [self.plan.stamp(path) for path in self.paths[start : start + CHUNK]]
-            chunk = _Chunk(number, stamps)
-            self._take_over(chunk, known.get(number))
-            try:
-                self._complete(chunk)
-            finally:  # stopped or not, what is done is kept
-                if chunk.done > chunk.taken:
-                    folder = None
-                    if chunk.records:
-                        folder = write_shard(chunk.records, self.settings, self.out / "shards")
-                    chunk.shard = folder
-                    self._note(chunk)
-            shards += [chunk.shard] if chunk.shard else []
-            unreadable += chunk.unreadable
+        chunks = deque(self._begun(start // CHUNK, known) for start in range(0, self.total, CHUNK))
+        left = [path for chunk in chunks for path in chunk.left]
+        with Ahead(self._make, left) as made:
+            while chunks:  # none is held longer than it is worked on
+                chunk = chunks.popleft()
+                try:
+                    self._complete(chunk, made)
+                finally:  # stopped or not, what is done is kept
+                    self._keep(chunk)
+                shards += [chunk.shard] if chunk.shard else []
+                unreadable += chunk.unreadable
         return shards, unreadable
+
+    def _begun(self, number: int, known: Mapping[int, dict[str, Any]]) -> "_Chunk":
+        paths = self.paths[number * CHUNK : (number + 1) * CHUNK]
+        chunk = _Chunk(self.first + number, [self.plan.stamp(path) for path in paths])
+        self._take_over(chunk, known.get(chunk.number))
+        return chunk
 
     def _take_over(self, chunk: "_Chunk", entry: dict[str, Any] | None) -> None:
         """Fill a chunk with what an earlier run has done of it, as long as the files agree."""
@@ -161,15 +170,30 @@ class Work:
         self.done += chunk.taken
         self.resumed += chunk.taken
 
-    def _complete(self, chunk: "_Chunk") -> None:
-        paths = [path for path, *_ in chunk.stamps[chunk.done :]]
-        with ThreadPoolExecutor(1, "dff-decode") as pool:
-            for path, decoded in decode_ahead(pool, self.plan.photos, paths):
-                if isinstance(decoded, ImageError):
-                    chunk.unreadable.append((path, str(decoded)))
-                else:
-                    chunk.records.append(self._record(path, *decoded))
+    def _complete(self, chunk: "_Chunk", made: Ahead[str, Made]) -> None:
+        try:
+            for path in chunk.left:
+                _, result = next(made)
+                chunk.take(path, result)
                 self._tell(path)
+        except BaseException:
+            for path, result in made.rest():
+                # Ctrl-C may come between any two statements: none twice, and no gap.
+                if path == next(iter(chunk.left), None):
+                    chunk.take(path, result)
+            raise
+
+    def _keep(self, chunk: "_Chunk") -> None:
+        if chunk.done > chunk.taken:
+            chunk.shard = None
+            if chunk.records:
+                chunk.shard = write_shard(chunk.records, self.settings, self.out / "shards")
+            self._note(chunk)
+
+    def _make(self, path: str) -> Made:
+        """All of one picture, in a thread of its own: its record, or why it has none."""
+        decoded = decode(self.plan.photos, path)
+        return str(decoded) if isinstance(decoded, ImageError) else self._record(path, *decoded)
 
     def _record(self, path: str, picture: np.ndarray, sha256: str) -> Record:
         settings = self.settings
@@ -202,8 +226,8 @@ class Work:
             return
         fresh = self.done - self.resumed
         rate = fresh / max(1e-9, time.perf_counter() - self.started)
-        left = (len(self.paths) - self.done) / rate if fresh else None
-        self.progress(Progress(self.done, len(self.paths), path, rate, left))
+        left = (self.total - self.done) / rate if fresh else None
+        self.progress(Progress(self.done, self.total, path, rate, left))
 
     def _note(self, chunk: "_Chunk") -> None:
         entry = {
@@ -238,6 +262,18 @@ class _Chunk:
         """Counted, not kept: Ctrl-C may come between any two statements."""
         return max(self.taken, len(self.records) + len(self.unreadable))
 
+    @property
+    def left(self) -> list[str]:
+        """The paths that are not done."""
+        return [path for path, *_ in self.stamps[self.done :]]
+
+    def take(self, path: str, result: Made) -> None:
+        """Add what has been made of the next path."""
+        if isinstance(result, str):
+            self.unreadable.append((path, result))
+        else:
+            self.records.append(result)
+
 
 def finish(
     out: Path,
@@ -256,10 +292,12 @@ def finish(
         raise IndexProblem(f"none of {len(unreadable)} files could be read: {reasons}")
     shards = [Shard(folder, settings) for folder in shard_folders]
     provenance = {"photos": place.name}
-    whitenings = {
-        name: given.get(name) or fit_whitening(shards, name, provenance)
-        for name in settings.descriptors
-    }
+
+    def fitted(name: str) -> Whitening:
+        return given.get(name) or fit_whitening(shards, name, provenance)
+
+    with Ahead(fitted, settings.descriptors) as made:
+        whitenings = dict(made)
     generation = write_generation(shards, whitenings, out / "generations")
     count = sum(len(shard.pictures) for shard in shards)
     places = {"photos_root": place.root}

@@ -1,13 +1,12 @@
-"""A collection of photos: which files, called what, known for what; decoded before their turn."""
+"""A folder of photos: which files, called what, known for what."""
 
 import csv
 import hashlib
 import io
 import os
 import re
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from dff.index.photos import PhotoSource
 
 FACTS = "photos.csv"
-AHEAD = 3  # pictures decoded while the network is busy
-Decoded = tuple[np.ndarray, str] | ImageError  # the picture and its file's sha256
 
 
 def find_pictures(photos: Path) -> list[str]:
@@ -43,21 +40,8 @@ def is_picture(path: str) -> bool:
     return path.lower().endswith(EXTENSIONS) and not hidden
 
 
-def decode_ahead(
-    pool: ThreadPoolExecutor, photos: "PhotoSource", paths: Sequence[str]
-) -> Iterator[tuple[str, Decoded]]:
-    """Decode in another thread while the caller computes; a few at a time, in order."""
-    waiting: deque[tuple[str, Future[Decoded]]] = deque()
-    for path in paths:
-        waiting.append((path, pool.submit(_decode, photos, path)))
-        if len(waiting) > AHEAD:
-            name, future = waiting.popleft()
-            yield name, future.result()
-    for name, future in waiting:
-        yield name, future.result()
-
-
-def _decode(photos: "PhotoSource", path: str) -> Decoded:
+def decode(photos: "PhotoSource", path: str) -> tuple[np.ndarray, str] | ImageError:
+    """A picture and its file's sha256, the file read once; or why there is none."""
     try:
         data = photos.read(path)
         return read_image(data, Path(path).name), file_sha256(data)

@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from dff.descriptors import Described, Regions, describe, matching_of
+from dff.descriptors import Described, Regions, matching_of
+from dff.descriptors.base import scaled
 from dff.factorization import Factorization
 from dff.geometry import fit_size, grid_extent
+from dff.index.ahead import Ahead
 from dff.index.format import IndexProblem, Picture, Settings, load_array, new_folder, settle
 from dff.parts import Parts
 from dff.whitening import Whitening
@@ -178,6 +180,27 @@ class Shard:
         raw = vectors[start : start + count].astype(np.float32)
         return Regions(raw, weights, members=self.members(row, descriptor))
 
+    def vectors(self, descriptor: str) -> np.ndarray:
+        """The raw region vectors of all pictures, one after another: (regions, channels) float16,
+        mapped for as long as they are held."""
+        if descriptor == "dff":
+            basis = load_array(self.folder / "basis.npy", "float16", 3)
+            return basis.reshape(-1, basis.shape[2])
+        return load_array(self.folder / f"regions-{descriptor}.npy", "float16", 2)
+
+    def region_span(self, row: int, descriptor: str) -> slice:
+        """Where a picture's regions are among `vectors`."""
+        if descriptor == "dff":
+            return slice(row * self.settings.k, (row + 1) * self.settings.k)
+        start, count = self.pictures[row].regions[descriptor]
+        return slice(start, start + count)
+
+    def region_count(self, descriptor: str) -> int:
+        """How many regions its pictures have."""
+        if descriptor == "dff":
+            return len(self.pictures) * self.settings.k
+        return sum(count for _, count in (one.regions[descriptor] for one in self.pictures))
+
     def members(self, row: int, descriptor: str) -> np.ndarray | None:
         """How much of each region each part is, (r, k) float32; None where regions are parts."""
         path = self.folder / f"members-{descriptor}.npy"
@@ -266,9 +289,25 @@ def fit_whitening(
     if count < FEWEST_TO_WHITEN:
         facts["note"] = f"no whitening: fewer than {FEWEST_TO_WHITEN} pictures"
         return Whitening.identity(settings.channels, facts)
-    vectors = np.concatenate([r.vectors for r in _all_regions(shards, descriptor)])
-    step = -(-len(vectors) // MOST_VECTORS)
-    return Whitening.fit(vectors[::step], POWER, DIMENSIONS, provenance=facts).stored()
+    vectors = sampled(shards, descriptor, MOST_VECTORS)
+    return Whitening.fit(vectors, POWER, DIMENSIONS, provenance=facts).stored()
+
+
+def sampled(shards: Sequence[Shard], descriptor: str, most: int) -> np.ndarray:
+    """Every n-th region vector of a collection, the least n that leaves at most `most` of them:
+    (vectors, channels) float16. No more than these are held in memory.
+    """
+    count = sum(shard.region_count(descriptor) for shard in shards)
+    step = max(1, -(-count // most))
+    found = np.empty((-(-count // step), shards[0].vectors(descriptor).shape[1]), np.float16)
+    before = 0
+    for shard in shards:
+        vectors = shard.vectors(descriptor)
+        own = vectors[-before % step :: step]
+        place = -(-before // step)
+        found[place : place + len(own)] = own
+        before += len(vectors)
+    return found
 
 
 def write_generation(
@@ -285,35 +324,67 @@ def write_generation(
     with new_folder(parent) as folder:
         for descriptor, whitening in whitenings.items():
             whitening.save(folder / descriptor)
-            count = sum(len(shard.pictures) for shard in shards)
-            vectors = _new_array(folder / descriptor / "vectors.npy", count, whitening.dimensions)
-            kept = None
-            if matching_of(descriptor) != "vector":
-                total = sum(len(own) for own in region_weights(shards, descriptor))
-                kept = _new_array(folder / descriptor / "regions.npy", total, whitening.dimensions)
-            place = 0
-            whitened = _whitened(shards, descriptor, whitening, known(descriptor))
-            for row, (vector, regions) in enumerate(whitened):
-                vectors[row] = vector
-                if kept is not None:
-                    kept[place : place + len(regions)] = regions
-                    place += len(regions)
-            for array in (vectors, kept):
-                if array is not None:
-                    array.flush()
-            del array, vectors, kept  # some systems do not rename a folder with open files
+            rows = sum(len(shard.pictures) for shard in shards)
+            total = sum(shard.region_count(descriptor) for shard in shards)
+            columns = whitening.dimensions
+            with ExitStack() as files:
+                vectors = files.enter_context(_rows(folder / descriptor / "vectors", rows, columns))
+                regions = None
+                if matching_of(descriptor) != "vector":
+                    path = folder / descriptor / "regions"
+                    regions = files.enter_context(_rows(path, total, columns))
+                for vector, own in _whitened(shards, descriptor, whitening, known(descriptor)):
+                    vectors(vector)
+                    if regions is not None:
+                        regions(own)
         return settle(folder)
 
 
 def _whitened(
     shards: Sequence[Shard], descriptor: str, whitening: Whitening, known: Iterable[Whitened]
 ) -> Iterator[Whitened]:
+    """Of every picture; those that are not known several shards at once."""
     done = 0
     for done, one in enumerate(known, 1):  # noqa: B007 (counted)
         yield one
-    for regions in islice(_all_regions(shards, descriptor), done, None):
-        described = describe(regions, whitening)
-        yield described.vector, described.regions
+    left = []
+    for shard in shards:
+        left.append((shard, min(done, len(shard.pictures))))
+        done -= left[-1][1]
+    with Ahead(lambda one: _described(one[0], descriptor, whitening, one[1]), left) as made:
+        for _, pictures in made:
+            yield from ((described.vector, described.regions) for described in pictures)
+
+
+def _described(
+    shard: Shard, descriptor: str, whitening: Whitening, first: int = 0
+) -> list[Described]:
+    """The whitened regions of a shard's pictures from the row `first` on."""
+    spans = [shard.region_span(row, descriptor) for row in range(first, len(shard.pictures))]
+    if not spans:
+        return []
+    start = spans[0].start
+    raw = shard.vectors(descriptor)[start:].astype(np.float32)
+    if len(raw) == len(spans):  # BLAS rounds a row alone otherwise than among others, as in a query
+        white = np.concatenate([whitening.apply(row) for row in raw[:, None]])
+    else:
+        white = whitening.apply(raw)
+    found = []
+    for row, span in enumerate(spans, first):
+        own = white[span.start - start : span.stop - start]
+        weights, members = shard.weights(row, descriptor), shard.members(row, descriptor)
+        found.append(scaled(own, weights, members))
+    return found
+
+
+@contextmanager
+def _rows(path: Path, rows: int, columns: int) -> Iterator[Callable[[np.ndarray], int]]:
+    """Write the array `path`.npy, float32 (rows, columns), piece by piece and in order. A map of
+    it would count as memory of the process, and grow with the collection."""
+    with open(path.with_suffix(".npy"), "wb") as file:
+        head = {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)}
+        np.lib.format.write_array_header_1_0(file, head)
+        yield lambda piece: file.write(piece.astype("<f4").tobytes())
 
 
 def region_weights(shards: Sequence[Shard], descriptor: str) -> list[np.ndarray]:
@@ -323,18 +394,9 @@ def region_weights(shards: Sequence[Shard], descriptor: str) -> list[np.ndarray]
     ]
 
 
-def _new_array(path: Path, rows: int, columns: int) -> np.memmap:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(rows, columns))
-
-
 def describe_all(
     shards: Iterable[Shard], descriptor: str, whitening: Whitening
 ) -> Iterator[Described]:
     """The whitened regions of every picture, in order."""
-    return (describe(regions, whitening) for regions in _all_regions(shards, descriptor))
-
-
-def _all_regions(shards: Iterable[Shard], descriptor: str) -> Iterator[Regions]:
     for shard in shards:
-        for row in range(len(shard.pictures)):
-            yield shard.regions(row, descriptor)
+        yield from _described(shard, descriptor, whitening)

@@ -311,7 +311,7 @@ def test_nothing_usable_in_an_upload_makes_no_collection(open_page):
     assert "no picture in it" in said(at) and own_names() == [] and jobs().all() == []
 
 
-def test_stopped_work_goes_on_later(open_page, three, counting, monkeypatch):
+def test_stopped_work_goes_on_later(open_page, three, counting, monkeypatch, one_by_one):
     monkeypatch.setattr(photos_work, "_network", lambda: counting)
     at = make_from(open_page(photos_show="New collection"), three, "Drei")
     passes = counting.activations

@@ -1,12 +1,14 @@
+import itertools
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from dff.index import IndexProblem
+from dff.index import IndexProblem, ahead
 from dff.index import build as building
 from dff.index.build import build
 from dff.index.check import verify
@@ -75,7 +77,7 @@ def test_progress_counts_every_file(photos, counting, tmp_path):
 
 @pytest.mark.parametrize("how", ["between two pictures", "within a network pass"])
 def test_interrupted_build_goes_on_and_ends_byte_identical(
-    photos, counting, tmp_path, monkeypatch, opened, how
+    photos, counting, tmp_path, monkeypatch, opened, one_by_one, how
 ):
     monkeypatch.setattr(building, "CHUNK", 5)  # stopped in the second of three shards
     undisturbed, out = tmp_path / "undisturbed", tmp_path / "index"
@@ -103,7 +105,7 @@ def test_interrupted_build_goes_on_and_ends_byte_identical(
     assert opened(out).settings.k == 3 and verify(out) == []
 
 
-def test_stopped_again_and_again(photos, counting, tmp_path, monkeypatch):
+def test_stopped_again_and_again(photos, counting, tmp_path, monkeypatch, one_by_one):
     monkeypatch.setattr(building, "CHUNK", 5)
     build(photos, tmp_path / "undisturbed", counting, size=SIZE)
     counting.passes = 0
@@ -116,6 +118,84 @@ def test_stopped_again_and_again(photos, counting, tmp_path, monkeypatch):
             stops += 1
     assert stops == 4 and counting.passes == 12
     assert content(tmp_path / "index") == content(tmp_path / "undisturbed")
+
+
+def at_once(monkeypatch, workers):
+    monkeypatch.setattr(ahead, "WORKERS", workers)
+    monkeypatch.setattr(ahead, "AHEAD", workers)
+
+
+class Uneven:
+    """A backbone that takes longest for the first of every three pictures."""
+
+    def __init__(self, backbone):
+        self._backbone = backbone
+        self.calls = itertools.count()
+
+    def __getattr__(self, name):
+        return getattr(self._backbone, name)
+
+    def activations(self, picture, size=None):
+        if next(self.calls) % 3 == 0:
+            time.sleep(0.05)
+        return self._backbone.activations(picture, size)
+
+
+def test_several_at_once_give_the_same_files_in_the_same_order(
+    photos, backbone, tmp_path, monkeypatch, one_by_one
+):
+    monkeypatch.setattr(building, "CHUNK", 5)
+    build(photos, tmp_path / "one", Uneven(backbone), size=SIZE)
+    at_once(monkeypatch, 4)
+    seen = []
+    build(photos, tmp_path / "four", Uneven(backbone), size=SIZE, progress=seen.append)
+    assert [p.path for p in seen] == find_pictures(photos)
+    assert content(tmp_path / "one") == content(tmp_path / "four")
+
+
+def test_stopped_with_several_under_way_keeps_what_is_done(photos, counting, tmp_path, monkeypatch):
+    at_once(monkeypatch, 3)
+    build(photos, tmp_path / "undisturbed", counting, size=SIZE)
+    counting.passes = 0
+    with pytest.raises(KeyboardInterrupt):
+        build(photos, tmp_path / "index", counting, size=SIZE, progress=StopAt(4))
+    under_way = counting.passes
+    assert 4 <= under_way <= 4 + 6
+    report = build(photos, tmp_path / "index", counting, size=SIZE)
+    # One chunk holds them all: those that were under way were waited for and kept, too.
+    assert report.resumed == under_way and counting.passes == 12
+    assert content(tmp_path / "index") == content(tmp_path / "undisturbed")
+
+
+def test_a_picture_that_fails_among_several_is_reported_in_its_place(
+    photos, counting, tmp_path, monkeypatch, opened
+):
+    at_once(monkeypatch, 3)
+    root = tmp_path / "photos"
+    shutil.copytree(photos, root)
+    damaged = root / "round/shape_05.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    report = build(root, tmp_path / "index", counting, size=SIZE)
+    ((path, reason),) = report.unreadable
+    assert path == "round/shape_05.png" and "damaged or truncated" in reason
+    index = opened(tmp_path / "index")
+    kept = [path for path in find_pictures(root) if path != "round/shape_05.png"]
+    assert [p.path for p in index.pictures] == kept and verify(tmp_path / "index") == []
+
+
+def test_an_error_of_the_network_ends_the_build_and_keeps_what_came_before(
+    photos, counting, tmp_path, monkeypatch, one_by_one
+):
+    class Broken(type(counting)):
+        def activations(self, picture, size=None):
+            if self.passes == 5:
+                raise ValueError("no such layer")
+            return super().activations(picture, size)
+
+    with pytest.raises(ValueError, match="no such layer"):
+        build(photos, tmp_path / "index", Broken(counting._backbone), size=SIZE)
+    report = build(photos, tmp_path / "index", counting, size=SIZE)
+    assert report.resumed == 5 and counting.passes == 7
 
 
 def test_a_changed_photo_is_computed_again(photos, counting, tmp_path, opened):
