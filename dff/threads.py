@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 _noting = threading.Lock()  # of torch's number of threads, in `one_thread_here`
 _count: int | None = None
+_streams = 1
 
 
 def prepare() -> None:
@@ -26,22 +27,29 @@ def prepare() -> None:
     threadpool_limits(1, user_api="blas")
 
 
-def use_all_cores() -> None:
-    """Give networks as many threads as there are cores. Imports nothing."""
-    use_threads(os.cpu_count() or 1)
+def use_all_cores(*, side_by_side: bool = False) -> None:
+    """Give networks as many threads as there are cores. Imports nothing.
+
+    side_by_side: for builds. As many passes at a time as there are cores, each on one of them,
+    make more pictures a second than one pass after another on all.
+    """
+    cores = os.cpu_count() or 1
+    use_threads(cores, streams=cores if side_by_side else 1)
 
 
-def use_threads(count: int) -> None:
-    """Give networks that are loaded from now on `count` threads; torch, if it is there, at once.
+def use_threads(count: int, streams: int = 1) -> None:
+    """Give networks that are loaded from now on `count` threads, shared among `streams` passes at
+    a time; torch, if it is there, at once.
 
     Sums are split among threads, so another number gives other last bits: with the same number
     the same pictures give the same files.
     Raises ValueError for a count under 1.
     """
-    global _count
-    if count < 1:
-        raise ValueError(f"threads: expected at least 1, got {count}")
-    _count = count
+    global _count, _streams
+    if count < 1 or not 1 <= streams <= count:
+        got = f"{count} for {streams} streams"
+        raise ValueError(f"threads: expected at least 1, and one a stream, got {got}")
+    _count, _streams = count, streams
     if "torch" in sys.modules:
         torch_threads()
 
@@ -49,6 +57,12 @@ def use_threads(count: int) -> None:
 def network_threads() -> int | None:
     """The threads that a network gets; None where nobody has chosen."""
     return _count
+
+
+def network_streams() -> int:
+    """How many passes share these threads. PyTorch has no such number: it leaves that to those
+    who run it (`one_thread_here`)."""
+    return _streams
 
 
 def torch_threads() -> None:

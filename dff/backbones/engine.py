@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dff.threads import network_threads
+from dff.threads import network_streams, network_threads
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -62,9 +62,9 @@ class EnginePass:
         self._wanted = wanted
         self._settings: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": "f32",
-            # One picture on all threads; a second one waits its turn.
+            # For the page one picture on all threads, and a second one waits its turn.
             "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": 1,
+            "NUM_STREAMS": network_streams(),
             # Bound to cores, threads would wait there for other programs while other cores idle.
             "ENABLE_CPU_PINNING": False,
         }

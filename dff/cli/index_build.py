@@ -123,7 +123,7 @@ def _whitening(args: argparse.Namespace) -> "Whitening | None":
 def _add(args: argparse.Namespace, tell: Callable[["Progress"], None]) -> "Report":
     from dff.index.edit import add
 
-    use_all_cores()
+    use_all_cores(side_by_side=True)
     return add(args.index, args.photos, progress=tell)
 
 
@@ -139,7 +139,7 @@ def _build(args: argparse.Namespace, tell: Callable[["Progress"], None]) -> "Rep
     if args.threads:
         use_threads(args.threads)
     else:
-        use_all_cores()
+        use_all_cores(side_by_side=True)
     backbone = load_backbone(args.backbone)
     settings: dict[str, Any] = {
         "k": args.k,
