@@ -40,7 +40,8 @@ HEAD = (
     "error",
     "times as fast as the best peer",
 )
-RUNS = {"single": 5, "joint": 1}
+RUNS = {"single": 3, "joint": 1}
+PATIENCE = 0.8  # seconds: what took longer, after its warm-up, is not run again
 KS = {"single": (4, 6, 10), "joint": (4, 8)}
 SLACK = 1.005  # of scikit-learn's error: there torchnmf may stop
 FIFTY = 50
@@ -111,10 +112,11 @@ def line(name: str, maps: list[np.ndarray], k: int, runs: int) -> list[object]:
     errors = [0.0] * len(ways)
     for turn in range(runs + 1):
         for number, way in enumerate(ways):
+            if turn > 1 and seconds[number][-1] > PATIENCE:
+                continue
             begin = time.perf_counter()
             errors[number] = way()
-            if turn or runs == 1:
-                seconds[number].append(time.perf_counter() - begin)
+            seconds[number] = [*(seconds[number] if turn > 1 else []), time.perf_counter() - begin]
     middle = [1000 * median(some) for some in seconds]
     cells: list[object] = [f"{name}: {len(positions)} × {positions.shape[1]}", k]
     for milliseconds, error in zip(middle, errors, strict=True):
