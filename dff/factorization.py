@@ -6,6 +6,7 @@ for Concept Discovery", ECCV 2018). One picture is the joint factorization of on
 there is one definition of everything. All arrays here are NumPy.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ import numpy as np
 
 from dff import nmf
 from dff.nmf import DEFAULT_INIT, TOLERANCE, Progress
+from dff.nmf_arrays import blocks, scaled, square_sum
 
 # A part with less than this share of the energy is noise that must not be shown, or it would
 # look like any other once its basis has unit length.
@@ -140,9 +142,9 @@ def factorize_jointly(
     if len(channels) != 1:
         got = f"channels {', '.join(map(str, channels))}" if channels else "no activations"
         raise ValueError(f"a joint factorization needs one network and layer, got {got}")
-    pictures = [_as_positions(activations) for activations in checked]
+    pictures = [activations.reshape(len(activations), -1) for activations in checked]
     solution = nmf.solve(
-        np.concatenate(pictures),
+        (np.concatenate(pictures, axis=1) if len(pictures) > 1 else pictures[0]).T,
         k,
         solver=solver,
         init=init,
@@ -152,15 +154,16 @@ def factorize_jointly(
         progress=progress,
     )
     coefficients, basis, dead = _normalise(solution.coefficients, solution.basis)
-    ends = np.cumsum([len(positions) for positions in pictures])
+    ends = np.cumsum([picture.shape[1] for picture in pictures])
     parts = []
-    for activations, positions, own in zip(
+    for activations, picture, own in zip(
         checked, pictures, np.split(coefficients, ends[:-1]), strict=True
     ):
-        error = _relative_error(positions, own, basis)
+        heat = np.ascontiguousarray(own.T)
+        error = _relative_error(picture, heat, basis)
         parts.append(
             Factorization(
-                heatmaps=np.ascontiguousarray(own.T).reshape(-1, *activations.shape[1:]),
+                heatmaps=heat.reshape(-1, *activations.shape[1:]),
                 basis=basis,
                 energy=_energy(own, basis).astype(np.float32),
                 explained=1 - error**2,
@@ -276,10 +279,17 @@ def _energy(coefficients: np.ndarray, basis: np.ndarray) -> np.ndarray:
     return parts / total if total > 0 else np.zeros_like(parts)
 
 
-def _relative_error(positions: np.ndarray, coefficients: np.ndarray, basis: np.ndarray) -> float:
-    total = np.sum(np.square(positions, dtype=np.float64))
-    residual = np.sum(np.square(positions - coefficients @ basis, dtype=np.float64))
-    return float(np.sqrt(residual / total)) if total > 0 else 0.0
+def _relative_error(picture: np.ndarray, heat: np.ndarray, basis: np.ndarray) -> float:
+    """||A - HW|| / ||A|| of a picture (channels, n), from what is left over: near zero, too, it
+    has all its digits, unlike the solver's. heat: (k, n), basis: (k, channels)."""
+    picture, scale = scaled(picture)  # squares of tiny or huge values are not numbers
+    if scale == 0:
+        return 0.0
+    heat = heat / scale
+    left = 0.0
+    for some in blocks(len(picture), heat.size):
+        left += square_sum(picture[some] - basis[:, some].T @ heat)
+    return math.sqrt(left / square_sum(picture))
 
 
 def _unit_rows(rows: np.ndarray) -> np.ndarray:

@@ -78,7 +78,11 @@ def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
     picture's factors are expressed in it, and their heatmaps summed accordingly.
     """
     basis = joint_basis(query, targets)
-    return [expressed_in(parts, basis) for parts in (query, *targets)]
+    pictures = (query, *targets)
+    ends = np.cumsum([parts.k for parts in pictures])[:-1]
+    found = nmf.project(np.concatenate([parts.basis for parts in pictures]), basis)
+    own = np.split(found, ends)
+    return [_with(parts, basis, one) for parts, one in zip(pictures, own, strict=True)]
 
 
 def joint_basis(query: Parts, targets: Sequence[Parts]) -> np.ndarray:
@@ -104,7 +108,11 @@ def joint_basis(query: Parts, targets: Sequence[Parts]) -> np.ndarray:
 
 def expressed_in(parts: Parts, basis: np.ndarray) -> Parts:
     """A picture's factors in another basis (j, channels), by non-negative least squares."""
-    coefficients = nmf.project(parts.basis, basis)  # (k, j)
+    return _with(parts, basis, nmf.project(parts.basis, basis))
+
+
+def _with(parts: Parts, basis: np.ndarray, coefficients: np.ndarray) -> Parts:
+    """A picture in another basis (j, channels), given its rows' coefficients on it, (k, j)."""
     heatmaps = np.tensordot(coefficients.T, parts.heatmaps, axes=1).astype(np.float32)
     return parts.with_heatmaps(heatmaps, basis)
 

@@ -20,18 +20,33 @@ import numpy as np
 
 from dff.nmf_arrays import (
     FLOOR,
-    TINY,
     Array,
     as_count,
     as_matrix,
     check_nonnegative,
     copy_rows,
-    like,
     row_products,
     scaled,
 )
+from dff.nmf_frobenius import (
+    Sketch,
+    exact_steps,
+    frobenius_steps,
+    hals_half,
+    mu_half,
+    sweep,
+    sweep_terms,
+)
 from dff.nmf_kl import kl_steps
-from dff.nmf_start import DEFAULT_INIT, INITS, check_start, initialise
+from dff.nmf_start import (
+    DEFAULT_INIT,
+    INITS,
+    SVD_INITS,
+    check_init,
+    check_start,
+    initialise,
+    start,
+)
 
 __all__ = [
     "DEFAULT_INIT",
@@ -48,7 +63,6 @@ __all__ = [
 ]
 
 Progress = Callable[[int, float], None]
-Half = Callable[[Array, Array, Array], None]
 Steps = Callable[[Array, Array, Array], Iterator[float]]
 
 # One iteration alone is a poor sign of convergence: the error often rests on a plateau for a
@@ -57,6 +71,13 @@ Steps = Callable[[Array, Array, Array], Iterator[float]]
 # scikit-learn's coordinate descent from the same start; with 1e-4, 14 did.
 WINDOW = 10
 TOLERANCE = 5e-6
+
+# From this many values on (eighteen pictures of the default's, and more), HALS first runs on a
+# sketch of the positions, and then on themselves for as long as a single iteration gains more than
+# the tolerance: errors are those of the plain path within 0.01 %, in a fifth of the time. A single
+# picture does not gain, and must not end in another of its many nearly equal minima.
+SKETCHED = 8_000_000
+SKETCH_EXTRA, SKETCH_ROUNDS = 16, 2  # directions beyond 2 k, and power iterations
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +118,9 @@ def solve(
     init: a name for `initialise`, or a pair (coefficients (n, k), basis (k, channels)).
     Iteration ends when the error (see `Solution.error_curve`) has fallen by less than
     `tolerance` times its first value over the last ten iterations, or after `max_iterations`.
+    With more than SKETCHED values "hals" improves its start, unless random or given, on a sketch
+    of the positions by the same rule (see `dff.nmf_frobenius.Sketch`); the iterations that are
+    counted come after it and end when a single one gains less.
     progress: called after each iteration with its number, from 1, and the error.
 
     All-zero positions give all-zero parts at once. Raises ValueError for wrong arguments.
@@ -108,19 +132,26 @@ def solve(
         raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {solver!r}")
     if not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance must be a finite number of at least 0, got {tolerance!r}")
+    unit, scale = scaled(positions)
+    sketch = None
     if isinstance(init, str):
-        coefficients, basis = initialise(positions, k, init, seed)
+        check_init(init)
+        if solver == "hals" and init in SVD_INITS and math.prod(unit.shape) > SKETCHED:
+            sketch = Sketch(unit, 2 * k + SKETCH_EXTRA, SKETCH_ROUNDS)
+        space = (sketch.block, sketch.shadow) if sketch else None
+        coefficients, basis = start(unit, scale, k, init, seed, space)
     else:
         coefficients, basis = check_start(init, positions, k)
-
-    xp = array_api_compat.array_namespace(positions)
-    if float(xp.max(positions)) == 0:
+    if scale == 0:
+        xp = array_api_compat.array_namespace(positions)
         zeros = (xp.zeros_like(coefficients), xp.zeros_like(basis))
         return Solution(*zeros, error_curve=np.zeros(1), iterations=0)
-    positions, scale = scaled(positions)
     rows, basis = copy_rows(coefficients.T) / scale, copy_rows(basis)
-    errors = SOLVERS[solver](positions, rows, basis)
-    curve = _iterate(errors, tolerance, max_iterations, progress)
+    if sketch is not None:
+        _iterate(frobenius_steps(hals_half, sketch, rows, basis), tolerance, max_iterations)
+    errors = SOLVERS[solver](unit, rows, basis)
+    window = WINDOW if sketch is None else 1
+    curve = _iterate(errors, tolerance, max_iterations, window, progress)
     return Solution(rows.T * scale, basis, np.asarray(curve), len(curve) - 1)
 
 
@@ -143,12 +174,11 @@ def project(
             f"{positions.shape[1]} and {basis.shape[1]}: use the same network and layer for both"
         )
     xp = array_api_compat.array_namespace(positions, basis)
-    cross = row_products(basis, positions)
-    gram = basis @ basis.T
-    rows = xp.zeros_like(cross)
+    terms = sweep_terms(basis @ basis.T, row_products(basis, positions))
+    rows = xp.zeros_like(terms[1])
     for _ in range(iterations):
         before = copy_rows(rows)
-        _hals_half(rows, gram, cross)
+        sweep(rows, *terms)
         if float(xp.max(xp.abs(rows - before))) <= tolerance * float(xp.max(rows)):
             break
     return rows.T
@@ -158,73 +188,25 @@ def project(
 
 
 def _iterate(
-    errors: Iterator[float], tolerance: float, max_iterations: int, progress: Progress | None
+    errors: Iterator[float],
+    tolerance: float,
+    max_iterations: int,
+    window: int = WINDOW,
+    progress: Progress | None = None,
 ) -> list[float]:
-    """Let a solver run, each error one iteration of it, until it converges."""
+    """Let a solver run, each error one iteration of it, until `window` of them gain too little."""
     curve = [next(errors)]
     for iteration in range(1, max_iterations + 1):
         curve.append(next(errors))
         if progress is not None:
             progress(iteration, curve[-1])
-        if iteration >= WINDOW and curve[-1 - WINDOW] - curve[-1] < tolerance * curve[0]:
+        if iteration >= window and curve[-1 - window] - curve[-1] < tolerance * curve[0]:
             break
     return curve
 
 
-def _frobenius_steps(half: Half, positions: Array, rows: Array, basis: Array) -> Iterator[float]:
-    """Improve `rows` (k, n) and `basis` (k, channels) in place, one iteration a step.
-
-    Yields the relative error, first of the start and then after each iteration.
-    """
-    xp = array_api_compat.array_namespace(positions)
-    total = float(xp.sum(positions * positions, dtype=xp.float64))
-    gram_rows, gram_basis = rows @ rows.T, basis @ basis.T
-    cross = row_products(basis, positions)
-    yield _relative_error(total, cross, rows, gram_rows, gram_basis)
-    while True:
-        half(rows, gram_basis, cross)
-        gram_rows = rows @ rows.T
-        cross = row_products(rows, positions.T)
-        half(basis, gram_rows, cross)
-        gram_basis = basis @ basis.T
-        yield _relative_error(total, cross, basis, gram_rows, gram_basis)
-        cross = row_products(basis, positions)
-
-
-def _relative_error(total: float, cross: Array, factor: Array, *grams: Array) -> float:
-    """||A - HW|| / ||A|| by ||A||^2 - 2 <A, HW> + ||HW||^2, from small matrices only.
-
-    The terms nearly cancel when the fit is good, hence float64 and the clip.
-    """
-    xp = array_api_compat.array_namespace(cross)
-    inner = float(xp.sum(cross * factor, dtype=xp.float64))
-    model = float(xp.sum(grams[0] * grams[1], dtype=xp.float64))
-    return math.sqrt(max(0.0, total - 2 * inner + model) / total)
-
-
-def _hals_half(rows: Array, gram: Array, cross: Array) -> None:
-    """Set each row in turn to its exact minimiser, the other rows and the other factor fixed."""
-    xp = array_api_compat.array_namespace(rows)
-    diagonal = xp.clip(xp.linalg.diagonal(gram), TINY, None)[:, None]
-    # The minimiser is (cross_j - sum of gram_ji row_i over i != j) / gram_jj. Without its
-    # diagonal of ones the product below is that sum; where the diagonal is zero, the other
-    # factor's row is zero, and this one keeps its value and with it a chance to come back.
-    cross = cross / diagonal
-    gram = gram / diagonal - like(np.eye(rows.shape[0]), gram)
-    zero = xp.zeros_like(rows[0, :])
-    for j in range(rows.shape[0]):
-        rows[j, :] = xp.maximum(cross[j, :] - gram[j, :] @ rows, zero)
-
-
-def _mu_half(rows: Array, gram: Array, cross: Array) -> None:
-    """Multiply each entry by the ratio of the gradient's negative and positive parts."""
-    xp = array_api_compat.array_namespace(rows)
-    rows *= cross / xp.clip(gram @ rows, TINY, None)
-    rows[:] = xp.clip(rows, FLOOR, None)
-
-
 SOLVERS: dict[str, Steps] = {
-    "hals": partial(_frobenius_steps, _hals_half),
-    "mu": partial(_frobenius_steps, _mu_half),
+    "hals": partial(exact_steps, hals_half),
+    "mu": partial(exact_steps, mu_half),
     "kl": kl_steps,
 }

@@ -1,13 +1,23 @@
 """Starting points of the factorization: random, or from singular vectors (NNDSVD)."""
 
 import math
+from functools import lru_cache
 
 import array_api_compat
 import numpy as np
 
-from dff.nmf_arrays import Array, as_count, as_matrix, check_nonnegative, like, scaled
+from dff.nmf_arrays import (
+    Array,
+    as_count,
+    as_matrix,
+    check_nonnegative,
+    like,
+    row_products,
+    scaled,
+)
 
-INITS = ("random", "nndsvd", "nndsvda")
+SVD_INITS = ("nndsvd", "nndsvda")
+INITS = ("random", *SVD_INITS)
 
 # On real activations either SVD start ends about as low as the best of three random ones, and
 # the parts are the same for every seed. Multiplicative updates need one without zeros.
@@ -37,14 +47,36 @@ def initialise(
     Raises ValueError for an unknown `init`, for k < 1 and for positions that are not a
     non-empty, finite, non-negative matrix.
     """
-    positions = as_matrix(positions, "positions")
-    k = as_count(k, "k")
+    positions, k = as_matrix(positions, "positions"), as_count(k, "k")
+    check_init(init)
+    return start(*scaled(positions), k, init, seed)
+
+
+def start(
+    unit: Array,
+    scale: float,
+    k: int,
+    init: str,
+    seed: int,
+    space: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]:
+    """`initialise` of checked positions, given as ``scaled(positions)``.
+
+    space: a `subspace` of theirs with k directions and more, where it is known already.
+    """
+    xp = array_api_compat.array_namespace(unit)
+    mean = float(xp.mean(unit)) * scale
+    if init == "random":
+        return _random_start(unit, k, math.sqrt(mean / k), seed)
+    block, shadow = space or subspace(unit, k + OVERSAMPLING, POWER_ITERATIONS)
+    triplets = _leading_triplets(block, shadow, k)
+    return _svd_start(unit, scale, k, triplets, fill=mean if init == "nndsvda" else 0.0)
+
+
+def check_init(init: str) -> None:
+    """Raise ValueError for a name that is not one of INITS."""
     if init not in INITS:
         raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
-    if init == "random":
-        return _random_start(positions, k, seed)
-    xp = array_api_compat.array_namespace(positions)
-    return _svd_start(positions, k, fill=float(xp.mean(positions)) if init == "nndsvda" else 0.0)
 
 
 def check_start(start: tuple[Array, Array], positions: Array, k: int) -> tuple[Array, Array]:
@@ -60,51 +92,70 @@ def check_start(start: tuple[Array, Array], positions: Array, k: int) -> tuple[A
     return like(coefficients, positions), like(basis, positions)
 
 
-def _random_start(positions: Array, k: int, seed: int) -> tuple[Array, Array]:
-    xp = array_api_compat.array_namespace(positions)
+def _random_start(unit: Array, k: int, spread: float, seed: int) -> tuple[Array, Array]:
     generator = np.random.default_rng(seed)
-    spread = math.sqrt(float(xp.mean(positions)) / k)
-    coefficients = spread * np.abs(generator.standard_normal((positions.shape[0], k)))
-    basis = spread * np.abs(generator.standard_normal((k, positions.shape[1])))
-    return like(coefficients, positions), like(basis, positions)
+    coefficients = spread * np.abs(generator.standard_normal((unit.shape[0], k)))
+    basis = spread * np.abs(generator.standard_normal((k, unit.shape[1])))
+    return like(coefficients, unit), like(basis, unit)
 
 
-def _svd_start(positions: Array, k: int, *, fill: float) -> tuple[Array, Array]:
-    xp = array_api_compat.array_namespace(positions)
+def _svd_start(
+    unit: Array, scale: float, k: int, triplets: tuple[Array, Array, Array], *, fill: float
+) -> tuple[Array, Array]:
+    xp = array_api_compat.array_namespace(unit)
     norm = xp.linalg.vector_norm
-    coefficients = like(np.zeros((positions.shape[0], k)), positions)
-    basis = like(np.zeros((k, positions.shape[1])), positions)
-    left, values, right = _leading_triplets(positions, k)
+    coefficients = like(np.zeros((unit.shape[0], k)), unit)
+    basis = like(np.zeros((k, unit.shape[1])), unit)
+    left, values, right = triplets
     for j in range(values.shape[0]):
         # The stronger of the positive and the negative half of both vectors. (The leading
         # vectors of a non-negative matrix have one sign: there one half is everything.)
-        vectors = left[:, j], right[j, :]
-        halves = [[xp.clip(sign * v, 0, None) for v in vectors] for sign in (1, -1)]
+        vectors = left[j, :], right[j, :]
+        halves = [[xp.maximum(sign * v, xp.zeros_like(v)) for v in vectors] for sign in (1, -1)]
         u, v = max(halves, key=lambda half: float(norm(half[0]) * norm(half[1])))
         # Both get the same length: the root of singular value times the halves' norms.
-        ratio = norm(v) / norm(u)
-        u, v = u * xp.sqrt(values[j] * ratio), v * xp.sqrt(values[j] / ratio)
+        value, ratio = values[j] * scale, norm(v) / norm(u)
+        u, v = u * xp.sqrt(value * ratio), v * xp.sqrt(value / ratio)
         for vector in (u, v):
             vector[vector < 1e-6 * xp.max(vector)] = fill
         coefficients[:, j], basis[j, :] = u, v
     return coefficients, basis
 
 
-def _leading_triplets(positions: Array, k: int) -> tuple[Array, Array, Array]:
-    """Left vectors (n, r), singular values (r,) and right vectors (r, channels), r <= k.
+def subspace(unit: Array, size: int, rounds: int) -> tuple[Array, Array]:
+    """An orthonormal basis (r, n) of the strongest left directions of positions, r <= size, and
+    its products with them, (r, channels).
 
-    Block subspace iteration from a fixed random start (Halko et al. 2011), so the answer is
-    always the same. The start is drawn over channels: equal positions get equal entries.
-    Values that are zero to working precision are left out.
+    unit: positions (n, channels) with a maximum near 1. Subspace iteration from a fixed random
+    start (Halko et al. 2011), so the answer is always the same. The start is drawn over channels:
+    equal positions get equal entries.
     """
-    xp = array_api_compat.array_namespace(positions)
-    positions, scale = scaled(positions)
-    n, channels = positions.shape
-    start = np.random.default_rng(0).standard_normal((channels, min(n, channels, k + OVERSAMPLING)))
-    block = xp.linalg.qr(positions @ like(start, positions))[0]
-    for _ in range(POWER_ITERATIONS):
-        block = xp.linalg.qr(positions @ (positions.T @ block))[0]
-    inner, values, right = xp.linalg.svd(block.T @ positions, full_matrices=False)
-    smallest = float(values[0]) * max(n, channels) * xp.finfo(values.dtype).eps
-    rank = min(k, int(xp.sum(values > smallest)))
-    return block @ inner[:, :rank], values[:rank] * scale, right[:rank, :]
+    size = min(size, *unit.shape)
+    block = _orthonormal(row_products(like(_noise(unit.shape[1], size), unit).T, unit))
+    for _ in range(rounds):
+        block = _orthonormal(row_products(row_products(block, unit.T), unit))
+    return block, row_products(block, unit.T)
+
+
+def _leading_triplets(block: Array, shadow: Array, k: int) -> tuple[Array, Array, Array]:
+    """Left vectors (r, n), singular values (r,) and right vectors (r, channels), r <= k, from a
+    `subspace`. Values that are zero to working precision are left out."""
+    xp = array_api_compat.array_namespace(shadow)
+    # The singular vectors of the shadow, by those of a small matrix once its transpose is Q R.
+    across, small = xp.linalg.qr(shadow.T)
+    inner, values, turned = xp.linalg.svd(small.T, full_matrices=False)
+    largest = max(block.shape[1], shadow.shape[1])
+    rank = min(k, int(xp.sum(values > float(values[0]) * largest * xp.finfo(values.dtype).eps)))
+    return inner[:, :rank].T @ block, values[:rank], turned[:rank, :] @ across.T
+
+
+def _orthonormal(rows: Array) -> Array:
+    """Orthonormal rows that span those of `rows`."""
+    xp = array_api_compat.array_namespace(rows)
+    return xp.linalg.qr(rows.T)[0].T
+
+
+@lru_cache(maxsize=8)
+def _noise(channels: int, size: int) -> np.ndarray:
+    """The fixed random start; drawing it takes as long as several products with a picture."""
+    return np.random.default_rng(0).standard_normal((channels, size))

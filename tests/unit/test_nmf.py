@@ -7,7 +7,7 @@ from scipy.special import kl_div
 from sklearn.decomposition import non_negative_factorization
 from sklearn.decomposition._nmf import _initialize_nmf
 
-from dff import nmf
+from dff import nmf, nmf_arrays
 
 
 def planted(n=60, channels=40, k=3, seed=0):
@@ -382,3 +382,39 @@ GOOD = np.ones((4, 3))
 def test_wrong_arguments_are_refused_with_what_was_expected_and_got(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("k", [3, 8, 20])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_in_blocks_are_the_plain_product_whatever_the_layout(monkeypatch, k, order, dtype):
+    generator = np.random.default_rng(0)
+    rows = generator.random((k, 70)).astype(dtype)
+    matrix = np.asarray(generator.random((101, 70)), dtype, order)
+    plain = rows.astype(np.float64) @ matrix.T
+    for block in (1, 5_000, 10**9):
+        monkeypatch.setattr(nmf_arrays, "BLOCK", block)
+        np.testing.assert_allclose(nmf_arrays.row_products(rows, matrix), plain, rtol=1e-5)
+    np.testing.assert_allclose(nmf_arrays.row_products(rows, matrix[::2]), plain[:, ::2], rtol=1e-5)
+    assert nmf_arrays.square_sum(matrix) == pytest.approx(np.linalg.norm(matrix) ** 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("k", [2, 4, 8])
+def test_a_sketch_ends_where_the_plain_path_does(monkeypatch, k):
+    positions = activations_like(n=400, channels=150)
+    plain = nmf.solve(positions, k)
+    monkeypatch.setattr(nmf, "SKETCHED", 0)
+    sketched = nmf.solve(positions, k)
+    assert sketched.iterations < plain.iterations
+    assert error(positions, sketched) <= 1.0005 * error(positions, plain)
+    assert sketched.error_curve[-1] == pytest.approx(error(positions, sketched), abs=1e-9)
+    assert np.diff(sketched.error_curve).max() <= 1e-10
+    given = nmf.initialise(positions, k)
+    assert np.array_equal(nmf.solve(positions, k, init=given).error_curve, plain.error_curve)
+
+
+@pytest.mark.parametrize("positions", [np.zeros((9, 7)), np.ones((9, 7)), np.ones((1, 7))])
+def test_a_sketch_of_degenerate_input_is_answered(monkeypatch, positions):
+    monkeypatch.setattr(nmf, "SKETCHED", 0)
+    solution = nmf.solve(positions, 3)
+    np.testing.assert_allclose(solution.coefficients @ solution.basis, positions, atol=1e-6)
