@@ -34,6 +34,7 @@ from dff.index.format import (
     read_manifest,
     read_places,
 )
+from dff.index import coarse
 from dff.index.generation import Generation
 from dff.index.query import Match, Query, Seen, read_source
 from dff.index.several import Asked
@@ -48,8 +49,11 @@ from dff.localization import (
 from dff.matching import Stored, matched_rows
 from dff.names import name_parts
 from dff.parts import Parts
+from dff.products import products
 from dff.reranker import Reranker, chosen
 from dff.whitening import Whitening
+
+Weights = Sequence[float] | np.ndarray | None
 
 # With a box the crop alone is factorized, its longest side brought to this many pixels: larger
 # loses more in retrieval than its finer grid gains in localisation (docs/evaluation.md).
@@ -169,7 +173,12 @@ class Index:
         return self._generation.whitening(descriptor or self.descriptor)
 
     def vectors(self, descriptor: str | None = None) -> np.ndarray:
-        """The descriptors of all pictures, (n, dimensions) float32, memory-mapped."""
+        """The descriptors of all pictures, (n, dimensions) float32: memory-mapped, or a copy where
+        they are stored at half precision."""
+        return self.stored_vectors(descriptor).astype(np.float32, copy=False)
+
+    def stored_vectors(self, descriptor: str | None = None) -> np.ndarray:
+        """The same as they are stored, float16 or float32, memory-mapped."""
         return self._generation.vectors(descriptor or self.descriptor)
 
     @property
@@ -310,11 +319,12 @@ class Index:
         top: int = 10,
         descriptor: str | None = None,
         matching: str | None = None,
-        weights: Sequence[float] | np.ndarray | None = None,
+        weights: Weights = None,
         include_self: bool = False,
         rerank: str | None = None,
         also: Sequence[Query] = (),
         less: Sequence[Query] = (),
+        approximate: bool = False,
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
@@ -326,39 +336,52 @@ class Index:
         then have the rows of all of them, one picture after the other, the query first; with
         `include_self` each of them is marked. rerank: one of
         `dff.reranker.RERANKINGS`, a second ranking of the pictures as one vector each; its scores
-        have no split, so weights are refused.
+        have no split, so weights are refused. approximate: look only at what the nearest-neighbour
+        file of `dff.index.approximate` offers; the scores of what is found stay exact.
         """
         if top < 1:
             raise ValueError(f"top: expected at least 1, got {top}")
         if not isinstance(query, Query):
             query = self.query(query, box=box, k=k, descriptor=descriptor, matching=matching)
         if rerank is not None:
-            if weights is not None or also or less:
+            if weights is not None or also or less or approximate:
                 raise ValueError(
-                    "weights, also, less: expected none with "
+                    "weights, also, less, approximate: expected none with "
                     f"rerank={rerank!r}, whose scores have no split"
                 )
             return self._ranked_again(query, rerank, top, include_self)
         asked = Asked.of((query, *also), less)
-        rows = asked.row_scores(self)
+        chosen = None
+        if approximate:
+            chosen = self._nearest(asked, weights, top)
+            rows = asked.some_row_scores(self, chosen)
+        else:
+            rows = asked.row_scores(self, top)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
-        order = np.argsort(-scores, kind="stable")
-        if not include_self and asked.same:
-            order = order[~np.isin(order, list(asked.same))]
+        pictures = np.arange(len(self)) if chosen is None else chosen
+        own = [] if include_self else np.flatnonzero(np.isin(pictures, list(asked.same))).tolist()
         return [
             self._match(
                 rank,
-                int(row),
+                int(pictures[place]),
                 query,
-                float(scores[row]),
-                explain.percentile(scores, float(scores[row])),
-                asked.contributions(self, int(row)) * weights[:, None],
+                float(scores[place]),
+                # Pictures that were not looked at are below those that were.
+                explain.percentile(scores, float(scores[place]), len(self)),
+                asked.contributions(self, int(pictures[place])) * weights[:, None],
                 weights[: asked.counts[0]],
                 asked.same,
             )
-            for rank, row in enumerate(order[:top], start=1)
+            for rank, place in enumerate(explain.best(scores, top, own), start=1)
         ]
+
+    def _nearest(self, asked: Asked, weights: Weights, top: int) -> np.ndarray:
+        """The pictures that the nearest-neighbour file offers for a query, rising rows."""
+        columns = asked.columns()
+        vector = columns @ explain.check_weights(weights, columns.shape[1])
+        name = asked.queries[0].descriptor
+        return self._generation.nearest(name).offered(vector, top + len(asked.same))
 
     def _ranked_again(self, query: Query, rerank: str, top: int, include_self: bool) -> list[Match]:
         (name,) = chosen([rerank])
@@ -381,21 +404,35 @@ class Index:
         ]
 
     def row_scores(self, query: Query) -> np.ndarray:
-        """What each region of the query adds to every picture's score: (n, query regions).
+        """What each region of the query adds to every picture's score: (n, query regions) float32.
 
-        Each part of the query, for descriptors whose regions are shares of parts.
+        Each part of the query, for descriptors whose regions are shares of parts. In an index of
+        more than a million regions, pictures that one vector puts far behind are not matched
+        region by region, and come behind the others (`dff.index.coarse`).
         """
+        (rows,) = Asked.of((query,)).rows(self)
+        return rows
+
+    def exact_rows(self, query: Query, chosen: np.ndarray | None = None) -> np.ndarray:
+        """The same without any short cut, of all pictures or of the chosen ones (rising rows)."""
         described = query.described
         if query.matching == "vector":
-            rows = explain.row_scores(described, self.vectors(query.descriptor))
-        else:
-            rows = matched_rows(
-                described.regions,
-                described.weights,
-                self.regions(query.descriptor),
-                mutual=query.matching == "mutual",
-            )
-        return rows if described.members is None else rows @ described.members
+            vectors = self.stored_vectors(query.descriptor)
+            return explain.row_scores(described, vectors if chosen is None else vectors[chosen])
+        rows = matched_rows(
+            described.regions,
+            described.weights,
+            self.regions(query.descriptor),
+            mutual=query.matching == "mutual",
+            chosen=chosen,
+        )
+        return rows if described.members is None else products(rows, described.members)
+
+    def is_large(self, query: Query) -> bool:
+        """Whether there are too many regions to match them all with every query."""
+        if query.matching == "vector":
+            return False
+        return len(self.regions(query.descriptor).regions) > coarse.EXACT_REGIONS
 
     def contributions(self, query: Query, row: int) -> np.ndarray:
         """What each pair of regions (or of parts, as in `row_scores`) adds to a picture's score,
