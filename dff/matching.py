@@ -41,9 +41,23 @@ class Stored:
     @classmethod
     def of(cls, regions: np.ndarray, weights: Sequence[np.ndarray]) -> "Stored":
         """From all regions and each picture's weights, (r,) >= 0."""
-        counts = np.cumsum([0, *(len(own) for own in weights)], dtype=np.int64)
-        shares = [proportions(own, len(own)) for own in weights]
-        return cls(regions, counts, np.concatenate([np.zeros(0, np.float32), *shares]))
+        counts = np.array([len(own) for own in weights], np.int64)
+        return cls.packed(regions, counts, np.concatenate([np.zeros(0, np.float32), *weights]))
+
+    @classmethod
+    def packed(cls, regions: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> "Stored":
+        """From all regions, how many each picture has (n,), and all weights, (total,) >= 0.
+
+        Raises ValueError for weights that are negative or not finite.
+        """
+        given = weights.astype(np.float64)
+        if given.shape != (counts.sum(),) or not (np.isfinite(given) & (given >= 0)).all():
+            raise ValueError(f"weights: expected {counts.sum()} finite numbers >= 0, got {weights}")
+        starts = np.append(0, np.cumsum(counts))
+        filled = np.flatnonzero(counts)
+        totals = np.add.reduceat(given, starts[filled]) if len(filled) else np.zeros(0)
+        each = np.repeat(np.where(totals > 0, totals, 1), counts[filled])
+        return cls(regions, starts, (given / each).astype(np.float32))
 
 
 def matched_rows(
@@ -126,7 +140,8 @@ def _dead(
     if not len(candidates):
         return candidates
     at = candidates + places.start if isinstance(places, slice) else places[candidates]
-    return candidates[~regions[at].any(axis=1)]
+    silent: np.ndarray = candidates[~regions[at].any(axis=1)]
+    return silent
 
 
 def _best(cosines: np.ndarray, dead: np.ndarray, inside: np.ndarray) -> np.ndarray:

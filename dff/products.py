@@ -89,7 +89,8 @@ def _widened(half: np.ndarray, out: np.ndarray) -> np.ndarray:
     np.copyto(bits, half.view(np.int16))  # spreads the sign over the upper bits
     np.left_shift(bits, 13, out=bits)
     np.bitwise_and(bits, _SIGN_AND_NUMBER, out=bits)
-    return np.multiply(out, np.float32(2.0**112), out=out)
+    np.multiply(out, np.float32(2.0**112), out=out)
+    return out
 
 
 _SIGN_AND_NUMBER = np.array(0x8FFFE000, np.uint32).view(np.int32)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dff.cli import index_search
 from dff.cli.common import (
     add_network_options,
     complain,
@@ -100,6 +101,8 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run_duplicates)
+
+    index_search.add_to(group)
 
     for name, run, what in (
         ("rewhiten", run_rewhiten, "fit the whitening on the pictures that are in the index now"),

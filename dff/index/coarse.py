@@ -20,7 +20,7 @@ MOST_BY_ROWS = 4000  # and by single rows of it, for weights that make these dec
 def choose(coarse: np.ndarray, least: int = 0) -> np.ndarray:
     """The pictures that are matched: rising rows. The first by the sum of `coarse` (n, k), and the
     first by each column of it. least: how many of the first must be among them."""
-    each = MOST_BY_ROWS // max(1, coarse.shape[1])
+    each = max(1, MOST_BY_ROWS // coarse.shape[1])
     chosen = set(best(coarse.sum(axis=1), max(MOST_CHOSEN, least)))
     for column in coarse.T:
         chosen.update(best(column, each))

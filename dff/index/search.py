@@ -7,9 +7,8 @@ read-only and may be shared by threads.
 import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,17 +24,17 @@ from dff.descriptors import (
 from dff.descriptors.base import scaled
 from dff.geometry import check_box, fit_size, grid_extent
 from dff.images import crop, read_image
+from dff.index import coarse
 from dff.index.format import (
     MANIFEST,
     IndexProblem,
-    Picture,
     Settings,
     check_relative,
     read_manifest,
     read_places,
 )
-from dff.index import coarse
 from dff.index.generation import Generation
+from dff.index.pictures import Pictures, Shards, counted
 from dff.index.query import Match, Query, Seen, read_source
 from dff.index.several import Asked
 from dff.index.store import Shard
@@ -52,6 +51,9 @@ from dff.parts import Parts
 from dff.products import products
 from dff.reranker import Reranker, chosen
 from dff.whitening import Whitening
+
+if TYPE_CHECKING:
+    from dff.index.approximate import Nearest
 
 Weights = Sequence[float] | np.ndarray | None
 
@@ -75,21 +77,21 @@ class Index:
         names = manifest.get("shards")
         if not isinstance(names, list) or not names:
             raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
-        self.shards = [
-            Shard(folder / "shards" / check_relative(str(name)), self.settings) for name in names
-        ]
-        self._starts = np.cumsum([0, *(len(shard.pictures) for shard in self.shards)])
-        self.pictures: tuple[Picture, ...] = tuple(
-            picture for shard in self.shards for picture in shard.pictures
-        )
+        folders = [folder / "shards" / check_relative(str(name)) for name in names]
+        self.shards = Shards(folders, self.settings)
+        _ = self.shards[0]  # settings that do not fit the arrays show at once
+        self.pictures = Pictures(self.shards, counted(manifest, self.shards))
         if len(self.pictures) != manifest.get("count"):
             raise IndexProblem(
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
         name = check_relative(str(manifest.get("generation")))
-        self._generation = Generation(folder / "generations" / name, self.shards)
+        self._generation = Generation(
+            folder / "generations" / name, self.shards, len(self.pictures)
+        )
         self._backbone: Backbone | None = None
+        self._offering: dict[str, Nearest] = {}
         self._loading = threading.Lock()
 
     @classmethod
@@ -109,22 +111,14 @@ class Index:
         s = self.settings
         return f"Index({self.folder}, {len(self)} pictures, {s.backbone}:{s.layer}, k={s.k})"
 
-    @cached_property
+    @property
     def row_of(self) -> dict[str, int]:
         """{picture id: row}."""
-        return {picture.id: row for row, picture in enumerate(self.pictures)}
-
-    @cached_property
-    def _rows_by_hash(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for row, picture in enumerate(self.pictures):
-            for digest in {picture.sha256, picture.pixels_sha256}:
-                found.setdefault(digest, []).append(row)
-        return found
+        return self.pictures.row_of
 
     def rows_of_file(self, sha256: str) -> list[int]:
         """The rows whose file, or whose pixels, have this hash."""
-        return self._rows_by_hash.get(sha256, [])
+        return self.pictures.rows_by_hash.get(sha256, [])
 
     def row(self, id: str) -> int:
         """The row of a picture; ValueError for an unknown id."""
@@ -187,8 +181,8 @@ class Index:
         return self.settings.descriptor
 
     def regions(self, descriptor: str | None = None) -> Stored:
-        """The whitened regions of all pictures, float32. On disk for the descriptors that are
-        matched by them, made on first use for the others."""
+        """The whitened regions of all pictures, float32, or float16 where they are stored so. On
+        disk for the descriptors that are matched by them, made on first use for the others."""
         return self._generation.regions(descriptor or self.descriptor)
 
     def described(self, row: int, descriptor: str | None = None) -> Described:
@@ -198,7 +192,7 @@ class Index:
         if not self._generation.keeps_regions(name):
             return describe(shard.regions(local, name), self.whitening(name))
         stored = self.regions(name)
-        white = np.array(stored.regions[stored.starts[row] : stored.starts[row + 1]])
+        white = np.array(stored.regions[stored.starts[row] : stored.starts[row + 1]], np.float32)
         return scaled(white, shard.weights(local, name), shard.members(local, name))
 
     def backbone(self) -> Backbone:
@@ -381,7 +375,11 @@ class Index:
         columns = asked.columns()
         vector = columns @ explain.check_weights(weights, columns.shape[1])
         name = asked.queries[0].descriptor
-        return self._generation.nearest(name).offered(vector, top + len(asked.same))
+        if name not in self._offering:
+            from dff.index.approximate import open_nearest
+
+            self._offering[name] = open_nearest(self, name)
+        return self._offering[name].offered(vector, top + len(asked.same))
 
     def _ranked_again(self, query: Query, rerank: str, top: int, include_self: bool) -> list[Match]:
         (name,) = chosen([rerank])
@@ -500,13 +498,12 @@ class Index:
         )
 
     def _same(self, *hashes: str) -> frozenset[int]:
-        return frozenset(row for h in hashes for row in self._rows_by_hash.get(h, []))
+        return frozenset(row for h in hashes for row in self.rows_of_file(h))
 
     def _place(self, row: int) -> tuple[Shard, int]:
         if not 0 <= row < len(self):
             raise ValueError(f"row: expected 0 to {len(self) - 1}, got {row}")
-        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.shards[shard], row - int(self._starts[shard])
+        return self.pictures.place(row)
 
 
 def _check_matching(matching: str | None, descriptor: str) -> str:

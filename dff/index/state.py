@@ -34,7 +34,7 @@ from dff.whitening import Whitening
 
 BEFORE = "before"
 MOST_BEFORE = 5  # changes that can be undone; each keeps its shards and its generation
-KINDS = ("add", "remove", "rename", "rewhiten")
+KINDS = ("add", "remove", "rename", "rewhiten", "halve")
 
 
 @dataclass(frozen=True)

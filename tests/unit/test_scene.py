@@ -64,7 +64,9 @@ def test_candidates_hold_the_first_results_of_every_switch_setting():
 def test_candidates_are_enough_for_a_long_list_and_bounded_for_many_parts():
     rows = np.random.default_rng(1).normal(size=(300, 10)).astype(np.float32)
     ones = np.ones(10, np.float32)
-    assert scene.candidates(rows, ones, 50, frozenset()) == explain.best(rows @ ones, 50, frozenset())
+    assert scene.candidates(rows, ones, 50, frozenset()) == explain.best(
+        rows @ ones, 50, frozenset()
+    )
     assert len(scene.candidates(rows, ones, 5, frozenset())) <= scene.MOST_CARDS
     assert scene.candidates(rows[:3], ones, 5, frozenset({1})) in ([0, 2], [2, 0])
 
