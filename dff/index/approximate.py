@@ -60,18 +60,9 @@ def make(
     faiss, ValueError for a descriptor that the index has not.
     """
     faiss, folder = _faiss(), Path(folder)
-    tell = progress or (lambda done, total: None)
     with alone(folder):
         index = Index.open(folder)
-        vectors = index.stored_vectors(descriptor)
-        groups = max(1, round(len(vectors) ** 0.5))
-        made = faiss.index_factory(vectors.shape[1], f"IVF{groups},SQ8", faiss.METRIC_INNER_PRODUCT)
-        tell(0, len(vectors))
-        made.train(vectors[:: max(1, len(vectors) // (LEARN * groups))].astype(np.float32))
-        for start in range(0, len(vectors), BLOCK):
-            made.add(vectors[start : start + BLOCK].astype(np.float32))
-            tell(min(start + BLOCK, len(vectors)), len(vectors))
-        made.nprobe = PROBES
+        made = grouped(index.stored_vectors(descriptor), progress)
         target = path_of(folder, index.manifest["generation"], descriptor or index.descriptor)
         with new_folder(folder / FOLDER) as scratch:
             faiss.write_index(made, str(scratch / target.name))
@@ -80,6 +71,20 @@ def make(
             if not path.name.startswith(f"{index.manifest['generation']}-"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
     return target
+
+
+def grouped(vectors: np.ndarray, progress: Callable[[int, int], None] | None = None) -> Any:
+    """The inverted file of (n, dimensions) float16 or float32 vectors, as faiss has it."""
+    faiss, tell = _faiss(), progress or (lambda done, total: None)
+    groups = max(1, round(len(vectors) ** 0.5))
+    made = faiss.index_factory(vectors.shape[1], f"IVF{groups},SQ8", faiss.METRIC_INNER_PRODUCT)
+    tell(0, len(vectors))
+    made.train(vectors[:: max(1, len(vectors) // (LEARN * groups))].astype(np.float32))
+    for start in range(0, len(vectors), BLOCK):
+        made.add(vectors[start : start + BLOCK].astype(np.float32))
+        tell(min(start + BLOCK, len(vectors)), len(vectors))
+    made.nprobe = PROBES
+    return made
 
 
 def path_of(folder: Path, generation: str, descriptor: str) -> Path:

@@ -117,7 +117,8 @@ def _value(line: str, name: str, pattern: re.Pattern[str]) -> Any:
     found = pattern.search(line)
     if found is None:
         raise ValueError(f"expected {name} in every line")
-    return json.loads(found[1])
+    text = found[1]
+    return text[1:-1] if text[0] == '"' and "\\" not in text else json.loads(text)
 
 
 def regions_of_all(shards: Shards, descriptor: str) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Descriptors at half precision: half the memory and half the file, for collections that need it.
 
-A component of a unit vector changes by at most 1/2048 of itself, a score by some 0.00001, and mAP
-on the sample photos by less than 0.1 (docs/performance.md). A search reads half as much and widens
+A component of a unit vector changes by at most 1/2048 of itself, a score by at most 0.0003, and mAP
+on the sample photos by 0.01 or less (docs/performance.md). A search reads half as much and widens
 it in the cache, which takes longer than what is saved.
 """
 
