@@ -9,10 +9,13 @@ Region matching (see `dff.matching`) is split the same way; there each region of
 cell, its best match.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 
 from dff.descriptors.base import Described
 from dff.matching import proportions
+from dff.products import products
 
 
 def contributions(query: Described, target: Described) -> np.ndarray:
@@ -69,14 +72,23 @@ def _best_cells(query: Described, target: Described) -> np.ndarray:
     return cells
 
 
-def row_scores(query: Described, descriptors: np.ndarray) -> np.ndarray:
-    """What each region of the query adds to the score of every picture: (n, query regions).
+def columns(query: Described) -> np.ndarray:
+    """What a stored descriptor is multiplied by to give the score's rows: (dimensions, k) float32.
 
-    descriptors: (n, dimensions) float32, memory-mapped or not. With user weights w (k,), the
-    scores of a whole index are `row_scores(...) @ w`: no network, no factorization.
+    One column a region of the query, or a part where its regions are shares of parts. Their sum is
+    the query's descriptor.
     """
-    rows: np.ndarray = descriptors @ (query.regions * query.weights[:, None]).T
-    return rows
+    found: np.ndarray = (query.regions * query.weights[:, None]).T
+    return found if query.members is None else found @ query.members
+
+
+def row_scores(query: Described, descriptors: np.ndarray) -> np.ndarray:
+    """What each region (or part) of the query adds to the score of every picture: (n, k) float32.
+
+    descriptors: (n, dimensions) float16 or float32, memory-mapped or not. With user weights w (k,),
+    the scores of a whole index are `row_scores(...) @ w`: no network, no factorization.
+    """
+    return products(descriptors, columns(query))
 
 
 def check_weights(weights: object, k: int) -> np.ndarray:
@@ -92,6 +104,21 @@ def check_weights(weights: object, k: int) -> np.ndarray:
     return array.astype(np.float32)
 
 
-def percentile(scores: np.ndarray, score: float) -> float:
-    """The share of `scores` (n,) below `score`, in percent."""
-    return 100.0 * float(np.count_nonzero(scores < score)) / max(1, len(scores))
+def percentile(scores: np.ndarray, score: float, count: int | None = None) -> float:
+    """The share of `scores` (n,) below `score`, in percent. count: of how many they are the
+    highest, if not all; the others are below."""
+    count = len(scores) if count is None else count
+    below = np.count_nonzero(scores < score) + count - len(scores)
+    return 100.0 * float(below) / max(1, count)
+
+
+def best(scores: np.ndarray, top: int, excluded: Collection[int] = ()) -> list[int]:
+    """The rows of the `top` highest scores (n,), equal ones in order, `excluded` left out."""
+    wanted = min(len(scores), top + len(excluded))
+    if wanted < len(scores):
+        edge = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
+        pool = np.flatnonzero(scores >= edge)
+    else:
+        pool = np.arange(len(scores))
+    order = pool[np.argsort(-scores[pool], kind="stable")].tolist()
+    return [row for row in order if row not in excluded][:top]

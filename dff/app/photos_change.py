@@ -157,6 +157,7 @@ def _words(change: Change) -> str:
         "remove": f"{count} removed",
         "rename": f"{count} renamed",
         "rewhiten": "scores fitted again",
+        "halve": "scores kept at half precision",
     }[change.kind]
     named = f" (“{safe_name(change.title)}”)" if change.count == 1 and change.title else ""
     ago = duration((datetime.now(UTC) - change.when).total_seconds())

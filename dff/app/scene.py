@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dff.explain import best
 from dff.export.page import data_uri
 from dff.images import read_image, thumbnail
 from dff.index import Index, Query
@@ -47,18 +48,6 @@ def candidates(
             if len(found) < max(top, MOST_CARDS):
                 found[row] = None
     return list(found)
-
-
-def best(scores: np.ndarray, top: int, excluded: frozenset[int]) -> list[int]:
-    """The rows of the `top` highest scores (n,), equal ones in order, `excluded` left out."""
-    wanted = min(len(scores), top + len(excluded))
-    if wanted < len(scores):
-        edge = np.partition(scores, len(scores) - wanted)[len(scores) - wanted]
-        pool = np.flatnonzero(scores >= edge)
-    else:
-        pool = np.arange(len(scores))
-    order = pool[np.argsort(-scores[pool], kind="stable")]
-    return [int(row) for row in order if row not in excluded][:top]
 
 
 def part_facts(

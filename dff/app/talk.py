@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dff.app.scene import best, part_facts
+from dff.app.scene import part_facts
 from dff.app.stories import Story
+from dff.explain import best
 from dff.export.page import data_uri
 from dff.images import read_image, thumbnail
 from dff.index import Index, Query

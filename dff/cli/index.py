@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from dff.cli import index_build, index_export
+from dff.cli import index_build, index_export, index_search
 from dff.cli.common import complain, cosine, print_json, print_table
 from dff.cli.progress import Bar
 from dff.index.format import is_url
@@ -57,6 +57,8 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run_duplicates)
+
+    index_search.add_to(group)
 
     for name, run, what in (
         ("repair", run_repair, "keep what is intact of a damaged index, and say what is lost"),

@@ -47,6 +47,11 @@ def add_to(commands: Any) -> None:
         choices=RERANKINGS,
         help="rank the pictures, as one vector each, a second time; scores then have no split",
     )
+    parser.add_argument(
+        "--approximate",
+        action="store_true",
+        help="look only at what `index approximate` has prepared: for huge indexes",
+    )
     parser.add_argument("--top", type=count, default=10, help="number of results (10)")
     parser.add_argument(
         "--weights", metavar="1,1,0,1", type=weights, help="of the query's parts, 0 to 2 each"
@@ -82,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         weights=args.weights,
         include_self=args.include_self,
         rerank=args.rerank,
+        approximate=args.approximate,
     )
     boxes = [match.box for match in found]
     if args.localize and found:

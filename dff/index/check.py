@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dff.index.format import (
+    EITHER,
     MANIFEST,
     IndexProblem,
     Picture,
@@ -175,7 +176,7 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, 
     for path in list_files(folder):
         name = path.relative_to(folder).as_posix()
         known = name in files or path in states or name in (MANIFEST, ".lock")
-        known = known or name.startswith("building/")
+        known = known or name.startswith(("building/", "nearest/"))
         if not known and not name.startswith(tuple(unfinished)):
             yield name, f"{name} does not belong to the index; delete it"
 
@@ -294,7 +295,7 @@ def _check_generation(
     name = f"generations/{folder.parent.name}/{folder.name}"
     try:
         whitening = Whitening.load(folder)
-        vectors = load_array(folder / "vectors.npy", "float32", 2)
+        vectors = load_array(folder / "vectors.npy", EITHER, 2)
     except ValueError as problem:
         yield str(problem)
         return
@@ -306,7 +307,7 @@ def _check_generation(
     yield from _check_units(f"{name}/vectors.npy", vectors, (count, whitening.dimensions))
     if (folder / "regions.npy").is_file():
         try:
-            regions = load_array(folder / "regions.npy", "float32", 2)
+            regions = load_array(folder / "regions.npy", vectors.dtype.name, 2)
         except IndexProblem as problem:
             yield str(problem)
             return
@@ -320,7 +321,7 @@ def _check_units(name: str, vectors: np.ndarray, expected: tuple[Any, int]) -> I
         yield f"{name}: expected {expected}, got {vectors.shape}; {AGAIN}"
     elif not np.isfinite(vectors).all():
         yield f"{name}: expected finite numbers, got NaN or infinity; {AGAIN}"
-    elif not _unit_or_zero(np.linalg.norm(vectors, axis=1)):
+    elif not _unit_or_zero(np.linalg.norm(vectors.astype(np.float32, copy=False), axis=1)):
         yield f"{name}: expected vectors of unit length, got others; {AGAIN}"
 
 

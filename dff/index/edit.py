@@ -1,4 +1,5 @@
-"""Change an index: add pictures, take some out, give them other titles, fit the whitening again.
+"""Change an index: add pictures, take some out, give them other titles, fit the whitening again,
+keep descriptors at half precision.
 
 Each is one step from a whole state to the next (`dff.index.state`), and can be undone. Shards are
 written again only where their pictures change, and vectors are whitened only for new pictures: the
@@ -13,6 +14,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from dff.backbones import Backbone
 from dff.descriptors import matching_of
 from dff.images import EXTENSIONS, safe_name
@@ -22,6 +25,7 @@ from dff.index.collection import find_pictures, longer_id, refuse_name, slug
 from dff.index.format import IndexProblem, Settings, read_manifest
 from dff.index.photos import Folder
 from dff.index.plan import Plan
+from dff.index.precision import halved
 from dff.index.search import Index
 from dff.index.state import alone, change, manifest_of
 from dff.index.store import (
@@ -97,6 +101,16 @@ def rewhiten(
         shards = [shard.folder for shard in index.shards]
         note = ("rewhiten", len(index), "")
         return _put(index, shards, generation, note, whitenings=whitenings)
+
+
+def halve(folder: str | os.PathLike[str]) -> bool:
+    """Keep the descriptors of an index at half precision from now on, until `rewhiten`; whether
+    anything is different then."""
+    folder = Path(folder)
+    with _opened(folder) as index:
+        generation = halved(folder / "generations" / index.manifest["generation"])
+        shards = [shard.folder for shard in index.shards]
+        return _put(index, shards, generation, ("halve", len(index), ""))
 
 
 def add(
@@ -187,7 +201,7 @@ def _generation(index: Index, shards: Sequence[Path], kept: Sequence[int]) -> Pa
     `kept`, whose vectors are taken over."""
 
     def known(descriptor: str) -> Iterator[Whitened]:
-        vectors = index.vectors(descriptor)
+        vectors = index.stored_vectors(descriptor)
         if matching_of(descriptor) == "vector":
             return ((vectors[row], vectors[:0]) for row in kept)
         stored = index.regions(descriptor)
@@ -195,7 +209,8 @@ def _generation(index: Index, shards: Sequence[Path], kept: Sequence[int]) -> Pa
         return ((vectors[row], stored.regions[own]) for row, own in zip(kept, bounds, strict=True))
 
     opened = [Shard(shard, index.settings) for shard in shards]
-    return write_generation(opened, _whitenings(index), index.folder / "generations", known)
+    made = write_generation(opened, _whitenings(index), index.folder / "generations", known)
+    return halved(made) if index.stored_vectors().dtype == np.float16 else made
 
 
 def _whitenings(index: Index) -> dict[str, Whitening]:

@@ -15,7 +15,9 @@
                               descriptors whose regions are not those parts
       generations/NAME/       whitening and whitened descriptors: one folder a descriptor
         DESCRIPTOR/whitening.json, .npy, vectors.npy (pictures, dimensions) float32, and
-        regions.npy (regions, dimensions) float32 where pictures are matched by them
+        regions.npy (regions, dimensions) float32 where pictures are matched by them; both float16
+        where `index halve` has made them so
+      nearest/                files for approximate search, of the generation in their names
 
 A new state is written beside the old one; replacing `index.json` is the one atomic step between
 them. `building/` holds an unfinished build.
@@ -38,6 +40,7 @@ from dff.descriptors import DEFAULT_DESCRIPTOR
 
 VERSION = 3  # 2: whitened regions, joined layers; 3: regions that are shares of parts
 MANIFEST = "index.json"
+EITHER = "float32 float16"  # the types of whitened descriptors
 _LISTS = {"blocks": int, "descriptors": str}  # the settings that are lists, and of what
 
 
@@ -205,7 +208,9 @@ def read_json(path: Path) -> Any:
 
 
 def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
-    """Map an array into memory, read-only; IndexProblem for another type or shape."""
+    """Map an array into memory, read-only; IndexProblem for another type or shape. dtype: or
+    several that it may have, the usual one first, as "float32 float16"."""
+    types = dtype.split()
     try:
         array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
@@ -217,9 +222,9 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
         raise IndexProblem(
             f"{path} cannot be read ({error}); run `python -m dff index verify`"
         ) from error
-    if array.dtype != np.dtype(dtype) or array.ndim != ndim:
+    if array.dtype not in [np.dtype(one) for one in types] or array.ndim != ndim:
         raise IndexProblem(
-            f"{path}: expected a {ndim}-D {dtype} array, got {array.ndim}-D {array.dtype}; "
+            f"{path}: expected a {ndim}-D {types[0]} array, got {array.ndim}-D {array.dtype}; "
             "build the index again"
         )
     return array

@@ -1,13 +1,13 @@
 """The whitened descriptors of an index: what a search multiplies."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from dff.index.format import IndexProblem, load_array
-from dff.index.store import Shard, describe_all, region_weights
+from dff.index.format import EITHER, IndexProblem, load_array
+from dff.index.pictures import Shards, regions_of_all
+from dff.index.store import describe_all
 from dff.matching import Stored
 from dff.whitening import Whitening
 
@@ -15,9 +15,10 @@ from dff.whitening import Whitening
 class Generation:
     """A generation's folder, read when something of it is asked for and mapped, not copied."""
 
-    def __init__(self, folder: Path, shards: Sequence[Shard]) -> None:
+    def __init__(self, folder: Path, shards: Shards, count: int) -> None:
         self.folder = folder
         self._shards = shards
+        self._count = count
         self._regions: dict[str, Stored] = {}
 
     def whitening(self, descriptor: str) -> Whitening:
@@ -25,7 +26,7 @@ class Generation:
         return self._of(descriptor)[0]
 
     def vectors(self, descriptor: str) -> np.ndarray:
-        """The descriptors of all pictures, (n, dimensions) float32, mapped."""
+        """The descriptors of all pictures, (n, dimensions) float32 or float16, mapped."""
         return self._of(descriptor)[1]
 
     def keeps_regions(self, descriptor: str) -> bool:
@@ -33,16 +34,16 @@ class Generation:
         return descriptor in self._regions or self._path(descriptor).is_file()
 
     def regions(self, descriptor: str) -> Stored:
-        """The whitened regions of all pictures, float32."""
+        """The whitened regions of all pictures, float32 or float16."""
         if descriptor not in self._regions:
             whitening = self.whitening(descriptor)
             path = self._path(descriptor)
             if path.is_file():
-                regions = load_array(path, "float32", 2)
+                regions = load_array(path, self.vectors(descriptor).dtype.name, 2)
             else:
                 made = describe_all(self._shards, descriptor, whitening)
                 regions = np.concatenate([described.regions for described in made])
-            stored = Stored.of(regions, region_weights(self._shards, descriptor))
+            stored = Stored.packed(regions, *regions_of_all(self._shards, descriptor))
             if regions.shape != (stored.starts[-1], whitening.dimensions):
                 raise IndexProblem(
                     f"{path}: expected regions {(int(stored.starts[-1]), whitening.dimensions)}, "
@@ -64,15 +65,15 @@ class Generation:
 
     @cached_property
     def _all(self) -> dict[str, tuple[Whitening, np.ndarray]]:
-        count = sum(len(shard.pictures) for shard in self._shards)
         found = {}
-        for descriptor in self._shards[0].settings.descriptors:
+        for descriptor in self._shards.settings.descriptors:
             whitening = Whitening.load(self.folder / descriptor)
-            vectors = load_array(self.folder / descriptor / "vectors.npy", "float32", 2)
-            if vectors.shape != (count, whitening.dimensions):
+            vectors = load_array(self.folder / descriptor / "vectors.npy", EITHER, 2)
+            if vectors.shape != (self._count, whitening.dimensions):
                 raise IndexProblem(
                     f"{self.folder / descriptor}: expected vectors "
-                    f"{(count, whitening.dimensions)}, got {vectors.shape}; build the index again"
+                    f"{(self._count, whitening.dimensions)}, got {vectors.shape}; build the "
+                    "index again"
                 )
             found[descriptor] = (whitening, vectors)
         return found

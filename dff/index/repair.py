@@ -12,18 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dff.images import safe_name
 from dff.index.check import shard_problems, verify
 from dff.index.format import (
+    EITHER,
     MANIFEST,
     IndexProblem,
     Picture,
     Settings,
     content_name,
     file_record,
+    load_array,
     read_manifest,
     read_places,
 )
+from dff.index.precision import halved
 from dff.index.state import alone, changes, manifest_of, replace
 from dff.index.store import Shard, fit_whitening, write_generation
 from dff.whitening import Whitening
@@ -75,8 +80,11 @@ def repair(folder: str | os.PathLike[str]) -> Repaired:
                 f"{safe_name(str(folder))}: no shard of this index is intact; build it again"
             )
         whitenings = _whitenings(folder, manifest, settings, shards, mended)
-        _put_aside(folder / "generations" / str(manifest.get("generation")), mended)
+        before = folder / "generations" / str(manifest.get("generation"))
+        half = _is_half(before / settings.descriptor)
+        _put_aside(before, mended)
         generation = write_generation(shards, whitenings, folder / "generations")
+        generation = halved(generation) if half else generation
         count = sum(len(shard.pictures) for shard in shards)
         kept = [shard.folder for shard in shards]
         unreadable = _pairs(manifest.get("unreadable"))
@@ -167,6 +175,14 @@ def _places(folder: Path, manifest: Mapping[str, Any], mended: list[str]) -> dic
         mended.append("where the photos are is not known any more: thumbnails are shown")
         return {"photos_root": "."}
     return {name: manifest[name] for name in ("photos_root", "added_roots") if name in manifest}
+
+
+def _is_half(generation: Path) -> bool:
+    """Whether a descriptor was kept at half precision, as far as can be seen."""
+    try:
+        return load_array(generation / "vectors.npy", EITHER, 2).dtype == np.float16
+    except IndexProblem:
+        return False
 
 
 def _put_aside(generation: Path, mended: list[str]) -> None:

@@ -7,9 +7,8 @@ read-only and may be shared by threads.
 import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,10 +24,10 @@ from dff.descriptors import (
 from dff.descriptors.base import scaled
 from dff.geometry import check_box, fit_size, grid_extent
 from dff.images import crop, read_image
+from dff.index import coarse
 from dff.index.format import (
     MANIFEST,
     IndexProblem,
-    Picture,
     Settings,
     check_relative,
     is_url,
@@ -37,6 +36,7 @@ from dff.index.format import (
     root_folder,
 )
 from dff.index.generation import Generation
+from dff.index.pictures import Pictures, Shards, counted
 from dff.index.query import Match, Query, Seen, read_source
 from dff.index.several import Asked
 from dff.index.store import Shard
@@ -50,8 +50,14 @@ from dff.localization import (
 from dff.matching import Stored, matched_rows
 from dff.names import name_parts
 from dff.parts import Parts
+from dff.products import products
 from dff.reranker import Reranker, chosen
 from dff.whitening import Whitening
+
+if TYPE_CHECKING:
+    from dff.index.approximate import Nearest
+
+Weights = Sequence[float] | np.ndarray | None
 
 # With a box the crop alone is factorized, its longest side brought to this many pixels: larger
 # loses more in retrieval than its finer grid gains in localisation (docs/evaluation.md).
@@ -73,21 +79,21 @@ class Index:
         names = manifest.get("shards")
         if not isinstance(names, list) or not names:
             raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
-        self.shards = [
-            Shard(folder / "shards" / check_relative(str(name)), self.settings) for name in names
-        ]
-        self._starts = np.cumsum([0, *(len(shard.pictures) for shard in self.shards)])
-        self.pictures: tuple[Picture, ...] = tuple(
-            picture for shard in self.shards for picture in shard.pictures
-        )
+        folders = [folder / "shards" / check_relative(str(name)) for name in names]
+        self.shards = Shards(folders, self.settings)
+        _ = self.shards[0]  # settings that do not fit the arrays show at once
+        self.pictures = Pictures(self.shards, counted(manifest, self.shards))
         if len(self.pictures) != manifest.get("count"):
             raise IndexProblem(
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
         name = check_relative(str(manifest.get("generation")))
-        self._generation = Generation(folder / "generations" / name, self.shards)
+        self._generation = Generation(
+            folder / "generations" / name, self.shards, len(self.pictures)
+        )
         self._backbone: Backbone | None = None
+        self._offering: dict[str, Nearest] = {}
         self._loading = threading.Lock()
 
     @classmethod
@@ -107,22 +113,14 @@ class Index:
         s = self.settings
         return f"Index({self.folder}, {len(self)} pictures, {s.backbone}:{s.layer}, k={s.k})"
 
-    @cached_property
+    @property
     def row_of(self) -> dict[str, int]:
         """{picture id: row}."""
-        return {picture.id: row for row, picture in enumerate(self.pictures)}
-
-    @cached_property
-    def _rows_by_hash(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
-        for row, picture in enumerate(self.pictures):
-            for digest in {picture.sha256, picture.pixels_sha256}:
-                found.setdefault(digest, []).append(row)
-        return found
+        return self.pictures.row_of
 
     def rows_of_file(self, sha256: str) -> list[int]:
         """The rows whose file, or whose pixels, have this hash."""
-        return self._rows_by_hash.get(sha256, [])
+        return self.pictures.rows_by_hash.get(sha256, [])
 
     def row(self, id: str) -> int:
         """The row of a picture; ValueError for an unknown id."""
@@ -179,7 +177,12 @@ class Index:
         return self._generation.whitening(descriptor or self.descriptor)
 
     def vectors(self, descriptor: str | None = None) -> np.ndarray:
-        """The descriptors of all pictures, (n, dimensions) float32, memory-mapped."""
+        """The descriptors of all pictures, (n, dimensions) float32: memory-mapped, or a copy where
+        they are stored at half precision."""
+        return self.stored_vectors(descriptor).astype(np.float32, copy=False)
+
+    def stored_vectors(self, descriptor: str | None = None) -> np.ndarray:
+        """The same as they are stored, float16 or float32, memory-mapped."""
         return self._generation.vectors(descriptor or self.descriptor)
 
     @property
@@ -188,8 +191,8 @@ class Index:
         return self.settings.descriptor
 
     def regions(self, descriptor: str | None = None) -> Stored:
-        """The whitened regions of all pictures, float32. On disk for the descriptors that are
-        matched by them, made on first use for the others."""
+        """The whitened regions of all pictures, float32, or float16 where they are stored so. On
+        disk for the descriptors that are matched by them, made on first use for the others."""
         return self._generation.regions(descriptor or self.descriptor)
 
     def described(self, row: int, descriptor: str | None = None) -> Described:
@@ -199,7 +202,7 @@ class Index:
         if not self._generation.keeps_regions(name):
             return describe(shard.regions(local, name), self.whitening(name))
         stored = self.regions(name)
-        white = np.array(stored.regions[stored.starts[row] : stored.starts[row + 1]])
+        white = np.array(stored.regions[stored.starts[row] : stored.starts[row + 1]], np.float32)
         return scaled(white, shard.weights(local, name), shard.members(local, name))
 
     def backbone(self) -> Backbone:
@@ -320,11 +323,12 @@ class Index:
         top: int = 10,
         descriptor: str | None = None,
         matching: str | None = None,
-        weights: Sequence[float] | np.ndarray | None = None,
+        weights: Weights = None,
         include_self: bool = False,
         rerank: str | None = None,
         also: Sequence[Query] = (),
         less: Sequence[Query] = (),
+        approximate: bool = False,
     ) -> list[Match]:
         """The `top` pictures most like the query, best first.
 
@@ -336,39 +340,56 @@ class Index:
         then have the rows of all of them, one picture after the other, the query first; with
         `include_self` each of them is marked. rerank: one of
         `dff.reranker.RERANKINGS`, a second ranking of the pictures as one vector each; its scores
-        have no split, so weights are refused.
+        have no split, so weights are refused. approximate: look only at what the nearest-neighbour
+        file of `dff.index.approximate` offers; the scores of what is found stay exact.
         """
         if top < 1:
             raise ValueError(f"top: expected at least 1, got {top}")
         if not isinstance(query, Query):
             query = self.query(query, box=box, k=k, descriptor=descriptor, matching=matching)
         if rerank is not None:
-            if weights is not None or also or less:
+            if weights is not None or also or less or approximate:
                 raise ValueError(
-                    "weights, also, less: expected none with "
+                    "weights, also, less, approximate: expected none with "
                     f"rerank={rerank!r}, whose scores have no split"
                 )
             return self._ranked_again(query, rerank, top, include_self)
         asked = Asked.of((query, *also), less)
-        rows = asked.row_scores(self)
+        chosen = None
+        if approximate:
+            chosen = self._nearest(asked, weights, top)
+            rows = asked.some_row_scores(self, chosen)
+        else:
+            rows = asked.row_scores(self, top)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
-        order = np.argsort(-scores, kind="stable")
-        if not include_self and asked.same:
-            order = order[~np.isin(order, list(asked.same))]
+        pictures = np.arange(len(self)) if chosen is None else chosen
+        own = [] if include_self else np.flatnonzero(np.isin(pictures, list(asked.same))).tolist()
         return [
             self._match(
                 rank,
-                int(row),
+                int(pictures[place]),
                 query,
-                float(scores[row]),
-                explain.percentile(scores, float(scores[row])),
-                asked.contributions(self, int(row)) * weights[:, None],
+                float(scores[place]),
+                # Pictures that were not looked at are below those that were.
+                explain.percentile(scores, float(scores[place]), len(self)),
+                asked.contributions(self, int(pictures[place])) * weights[:, None],
                 weights[: asked.counts[0]],
                 asked.same,
             )
-            for rank, row in enumerate(order[:top], start=1)
+            for rank, place in enumerate(explain.best(scores, top, own), start=1)
         ]
+
+    def _nearest(self, asked: Asked, weights: Weights, top: int) -> np.ndarray:
+        """The pictures that the nearest-neighbour file offers for a query, rising rows."""
+        columns = asked.columns()
+        vector = columns @ explain.check_weights(weights, columns.shape[1])
+        name = asked.queries[0].descriptor
+        if name not in self._offering:
+            from dff.index.approximate import open_nearest
+
+            self._offering[name] = open_nearest(self, name)
+        return self._offering[name].offered(vector, top + len(asked.same))
 
     def _ranked_again(self, query: Query, rerank: str, top: int, include_self: bool) -> list[Match]:
         (name,) = chosen([rerank])
@@ -391,21 +412,35 @@ class Index:
         ]
 
     def row_scores(self, query: Query) -> np.ndarray:
-        """What each region of the query adds to every picture's score: (n, query regions).
+        """What each region of the query adds to every picture's score: (n, query regions) float32.
 
-        Each part of the query, for descriptors whose regions are shares of parts.
+        Each part of the query, for descriptors whose regions are shares of parts. In an index of
+        more than a million regions, pictures that one vector puts far behind are not matched
+        region by region, and come behind the others (`dff.index.coarse`).
         """
+        (rows,) = Asked.of((query,)).rows(self)
+        return rows
+
+    def exact_rows(self, query: Query, chosen: np.ndarray | None = None) -> np.ndarray:
+        """The same without any short cut, of all pictures or of the chosen ones (rising rows)."""
         described = query.described
         if query.matching == "vector":
-            rows = explain.row_scores(described, self.vectors(query.descriptor))
-        else:
-            rows = matched_rows(
-                described.regions,
-                described.weights,
-                self.regions(query.descriptor),
-                mutual=query.matching == "mutual",
-            )
-        return rows if described.members is None else rows @ described.members
+            vectors = self.stored_vectors(query.descriptor)
+            return explain.row_scores(described, vectors if chosen is None else vectors[chosen])
+        rows = matched_rows(
+            described.regions,
+            described.weights,
+            self.regions(query.descriptor),
+            mutual=query.matching == "mutual",
+            chosen=chosen,
+        )
+        return rows if described.members is None else products(rows, described.members)
+
+    def is_large(self, query: Query) -> bool:
+        """Whether there are too many regions to match them all with every query."""
+        if query.matching == "vector":
+            return False
+        return len(self.regions(query.descriptor).regions) > coarse.EXACT_REGIONS
 
     def contributions(self, query: Query, row: int) -> np.ndarray:
         """What each pair of regions (or of parts, as in `row_scores`) adds to a picture's score,
@@ -473,13 +508,12 @@ class Index:
         )
 
     def _same(self, *hashes: str) -> frozenset[int]:
-        return frozenset(row for h in hashes for row in self._rows_by_hash.get(h, []))
+        return frozenset(row for h in hashes for row in self.rows_of_file(h))
 
     def _place(self, row: int) -> tuple[Shard, int]:
         if not 0 <= row < len(self):
             raise ValueError(f"row: expected 0 to {len(self) - 1}, got {row}")
-        shard = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self.shards[shard], row - int(self._starts[shard])
+        return self.pictures.place(row)
 
 
 def _check_matching(matching: str | None, descriptor: str) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from dff import explain
+from dff.index.coarse import choose, filled
 from dff.index.query import Query
 
 if TYPE_CHECKING:
@@ -57,15 +59,34 @@ class Asked:
         """Rows of the index that hold one of the query's pictures."""
         return frozenset[int]().union(*(query.same for query in self.queries))
 
-    def row_scores(self, index: "Index") -> np.ndarray:
-        """What each region (or part) of each picture adds to every score: (n, all rows)."""
-        return np.concatenate(
-            [
-                index.row_scores(query) * np.float32(share)
-                for query, share in zip(self.queries, self.shares, strict=True)
-            ],
-            axis=1,
-        )
+    def rows(self, index: "Index", least: int = 0) -> list[np.ndarray]:
+        """For each picture what its regions (or parts) add to every score: (n, k) float32 each.
+
+        Above a size, pictures that cannot be among the first are not matched region by region, the
+        same ones for all (`dff.index.coarse`). least: how many of the first are wanted.
+        """
+        if not index.is_large(self.queries[0]):
+            return [index.exact_rows(query) for query in self.queries]
+        vectors = index.stored_vectors(self.queries[0].descriptor)
+        coarse = [explain.row_scores(query.described, vectors) for query in self.queries]
+        chosen = choose(self._joined(coarse), least + len(self.same))
+        return [
+            filled(every, chosen, index.exact_rows(query, chosen), share)
+            for every, query, share in zip(coarse, self.queries, self.shares, strict=True)
+        ]
+
+    def row_scores(self, index: "Index", least: int = 0) -> np.ndarray:
+        """The same for the score of them all: (n, all rows)."""
+        return self._joined(self.rows(index, least))
+
+    def some_row_scores(self, index: "Index", chosen: np.ndarray) -> np.ndarray:
+        """The same for some pictures, all of them matched: (len(chosen), all rows)."""
+        return self._joined([index.exact_rows(query, chosen) for query in self.queries])
+
+    def columns(self) -> np.ndarray:
+        """What a picture's vector is multiplied by to give these rows, compared as one vector:
+        (dimensions, all rows)."""
+        return self._joined([explain.columns(query.described) for query in self.queries])
 
     def contributions(self, index: "Index", row: int) -> np.ndarray:
         """The same for one picture of the index, by its regions: (all rows, its regions)."""
@@ -76,10 +97,16 @@ class Asked:
             ]
         )
 
+    def _joined(self, each: Sequence[np.ndarray]) -> np.ndarray:
+        """(n, k) of every picture, times its share: (n, all rows)."""
+        return np.concatenate(
+            [one * np.float32(share) for one, share in zip(each, self.shares, strict=True)], axis=1
+        )
+
     def by_picture(self, rows: Sequence[np.ndarray]) -> np.ndarray:
         """What each picture adds to every score: (n, queries).
 
-        rows: what `Index.row_scores` gives for each query, which callers keep.
+        rows: what `rows` gives, which callers keep.
         """
         return np.stack(
             [

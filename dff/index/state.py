@@ -35,7 +35,7 @@ from dff.whitening import Whitening
 BEFORE = "before"
 MOST_BEFORE = 5  # changes that can be undone; each keeps its shards and its generation
 PASSING = 5.0  # seconds in which all parts that begin at once have looked for a writer
-KINDS = ("add", "remove", "rename", "rewhiten")
+KINDS = ("add", "remove", "rename", "rewhiten", "halve")
 
 
 @dataclass(frozen=True)

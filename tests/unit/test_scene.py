@@ -30,11 +30,11 @@ def parts_of(heatmaps: np.ndarray, **more) -> Parts:
 
 def test_best_takes_the_highest_and_equal_ones_in_order():
     scores = np.array([0.5, 0.9, 0.5, 0.1, 0.9, 0.5], np.float32)
-    assert scene.best(scores, 3, frozenset()) == [1, 4, 0]
-    assert scene.best(scores, 4, frozenset()) == [1, 4, 0, 2]
-    assert scene.best(scores, 3, frozenset({1, 0})) == [4, 2, 5]
-    assert scene.best(scores, 99, frozenset({3})) == [1, 4, 0, 2, 5]
-    assert scene.best(scores[:0], 5, frozenset()) == []
+    assert explain.best(scores, 3, frozenset()) == [1, 4, 0]
+    assert explain.best(scores, 4, frozenset()) == [1, 4, 0, 2]
+    assert explain.best(scores, 3, frozenset({1, 0})) == [4, 2, 5]
+    assert explain.best(scores, 99, frozenset({3})) == [1, 4, 0, 2, 5]
+    assert explain.best(scores[:0], 5, frozenset()) == []
 
 
 def test_best_agrees_with_a_full_sort():
@@ -43,7 +43,7 @@ def test_best_agrees_with_a_full_sort():
         scores = random.integers(0, 8, 60).astype(np.float32)  # many ties
         gone = frozenset(int(row) for row in random.integers(0, 60, 4))
         order = [int(row) for row in np.argsort(-scores, kind="stable") if int(row) not in gone]
-        assert scene.best(scores, 7, gone) == order[:7]
+        assert explain.best(scores, 7, gone) == order[:7]
 
 
 def test_candidates_hold_the_first_results_of_every_switch_setting():
@@ -51,20 +51,22 @@ def test_candidates_hold_the_first_results_of_every_switch_setting():
     weights = np.array([1, 0.5, 2, 0], np.float32)
     gone = frozenset({7})
     found = scene.candidates(rows, weights, 5, gone)
-    assert found[:5] == scene.best(rows @ weights, 5, gone)
+    assert found[:5] == explain.best(rows @ weights, 5, gone)
     assert len(set(found)) == len(found) <= scene.MOST_CARDS
     assert 7 not in found
-    assert set(scene.best(rows @ np.ones(4, np.float32), 5, gone)) <= set(found)
+    assert set(explain.best(rows @ np.ones(4, np.float32), 5, gone)) <= set(found)
     for part in range(4):
         off = np.ones(4, np.float32)
         off[part] = 0
-        assert set(scene.best(rows @ off, 5, gone)) <= set(found)
+        assert set(explain.best(rows @ off, 5, gone)) <= set(found)
 
 
 def test_candidates_are_enough_for_a_long_list_and_bounded_for_many_parts():
     rows = np.random.default_rng(1).normal(size=(300, 10)).astype(np.float32)
     ones = np.ones(10, np.float32)
-    assert scene.candidates(rows, ones, 50, frozenset()) == scene.best(rows @ ones, 50, frozenset())
+    assert scene.candidates(rows, ones, 50, frozenset()) == explain.best(
+        rows @ ones, 50, frozenset()
+    )
     assert len(scene.candidates(rows, ones, 5, frozenset())) <= scene.MOST_CARDS
     assert scene.candidates(rows[:3], ones, 5, frozenset({1})) in ([0, 2], [2, 0])
 

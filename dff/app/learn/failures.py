@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from dff.app.learn.matching import result_facts
-from dff.app.scene import best, heat_facts, part_facts
+from dff.app.scene import heat_facts, part_facts
 from dff.deletion import largest_agrees
+from dff.explain import best
 from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.query import Query

@@ -8,12 +8,12 @@ import numpy as np
 from dff.app.scene import (
     BROWSER_LIMIT,
     FEW,
-    best,
     candidates,
     heat_facts,
     rule_facts,
     score_facts,
 )
+from dff.explain import best
 from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.query import Query

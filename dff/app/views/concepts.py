@@ -19,7 +19,7 @@ from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.part_flow import flow_facts
-from dff.app.scene import best, palette_facts, version_of
+from dff.app.scene import palette_facts, version_of
 from dff.app.state import (
     CONCEPTS,
     ONE,
@@ -31,6 +31,7 @@ from dff.app.state import (
     write_one,
 )
 from dff.app.views import several
+from dff.explain import best
 from dff.index import Index
 
 FIRST = 8  # results in the set of a visitor who has chosen none

@@ -33,6 +33,7 @@ from dff.app.state import (
 from dff.app.stories import load, story_of
 from dff.app.takeaway_files import search_view
 from dff.app.views import concepts, several
+from dff.explain import best
 from dff.geometry import Box
 from dff.images import read_image
 from dff.index import Query
@@ -176,7 +177,7 @@ def _concepts_of(engine: Engine, choice: Choice) -> None:
     rows = engine.scene((source.sha256, k, current.box, "rows"), lambda: index.row_scores(query))
     weights = np.array(current.weights or (1.0,) * k, np.float32)
     own = [] if source.row is None else [source.row]
-    found = [*own, *scene.best(rows @ weights, top, query.same)]
+    found = [*own, *best(rows @ weights, top, query.same)]
     concepts.show_set([index.pictures[row].id for row in found])
 
 
@@ -364,7 +365,7 @@ def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> Jo
     index = engine.index
     subject = (choice.source.sha256, query.parts.k, query.box)
     ones = np.ones(rows.shape[1], np.float32)
-    first = scene.best(rows @ ones, JOINT, query.same)
+    first = best(rows @ ones, JOINT, query.same)
     if not choice.exact:
         stored: Joint = engine.scene((*subject, "joint"), lambda: joint_parts(index, query, first))
         return stored
@@ -398,7 +399,7 @@ def _ranking(rows: np.ndarray, weights: np.ndarray, top: int, query: Query) -> l
     scores = rows @ weights
     return [
         {"row": row, "score": float(scores[row]), "rows": [float(v) for v in rows[row]]}
-        for row in scene.best(scores, top, query.same)
+        for row in best(scores, top, query.same)
     ]
 
 

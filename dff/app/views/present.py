@@ -7,7 +7,7 @@ Explore in a tab of its own.
 import numpy as np
 import streamlit as st
 
-from dff.app import naming, scene
+from dff.app import naming
 from dff.app.components.talk import talk as show
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
@@ -23,6 +23,7 @@ from dff.app.state import (
 )
 from dff.app.stories import story_of
 from dff.app.talk import Slide, talk
+from dff.explain import best
 from dff.images import read_image
 from dff.index import Query
 from dff.shared_parts import JOINT, joint_parts
@@ -66,7 +67,7 @@ def page(engine: Engine) -> None:
 def _slides(engine: Engine, source: Source, query: Query, names: naming.OwnNames) -> list[Slide]:
     index, k, box = engine.index, query.parts.k, query.box
     rows = index.row_scores(query)
-    first = scene.best(rows @ np.ones(rows.shape[1], np.float32), JOINT, query.same)
+    first = best(rows @ np.ones(rows.shape[1], np.float32), JOINT, query.same)
     return talk(
         index,
         query,

@@ -1,7 +1,6 @@
 """Explore's view of several pictures as one query: more like these, less like those."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from dff.app.components.several import several
 from dff.app.controls import results_select
 from dff.app.engine import Engine, Source
 from dff.app.factors_data import plain
-from dff.app.scene import best, palette_facts
+from dff.app.scene import palette_facts
 from dff.app.state import (
     ONE,
     SEVERAL,
@@ -24,6 +23,7 @@ from dff.app.state import (
     valid_ids,
     write_one,
 )
+from dff.explain import best
 from dff.export.page import data_uri
 from dff.index import Index
 from dff.index.several import LESS, Asked
@@ -147,11 +147,11 @@ def _draw(engine: Engine, more: Sequence[str], less: Sequence[str], top: int) ->
     sources = [Source.of_row(index, index.row_of[id]) for id in (*more, *less)]
     queries = [engine.query(source, k, None) for source in sources]
     asked = Asked.of(queries[: len(more)], queries[len(more) :])
-    rows = [
-        engine.scene((source.sha256, k, None, "rows"), partial(index.row_scores, query))
-        for source, query in zip(sources, queries, strict=True)
-    ]
-    shares = asked.by_picture(rows)
+    # Together: in a large index it is for all of them that pictures are chosen to be matched.
+    names = tuple(source.sha256 for source in sources)
+    shares = engine.scene(
+        (names, len(more), k, "shares"), lambda: asked.by_picture(asked.rows(index))
+    )
     kept = shortlist.rows_of(index)
 
     def on_ask() -> None:
