@@ -9,8 +9,7 @@ import gc
 import logging
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import streamlit as st
 
 from dff.app.colours import chain_colours
+from dff.app.memo import Cache, bytes_of
 from dff.backbones import Backbone
 from dff.deletion import heats_on_picture, hidden, own_pixels
 from dff.geometry import Box
@@ -30,43 +30,10 @@ from dff.threads import use_all_cores
 log = logging.getLogger(__name__)
 
 SENT = 1.0  # seconds until the first page is with the browser
-SEEN = 24  # pictures whose activations are kept (1.3 MB each at 512 px)
-QUERIES = 200
-SCENES = 800  # cards and heatmaps, about 30 kB each
-
-
-class Cache:
-    """The most recently used values, computed once each, also when two threads ask at once."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._guard = threading.Lock()
-
-    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """The value for `key`, computed by the first who asks."""
-        with self._guard:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            with self._guard:
-                if key in self._values:
-                    return self._values[key]
-            try:
-                value = compute()
-            except BaseException:
-                with self._guard:
-                    self._locks.pop(key, None)
-                raise
-            with self._guard:
-                self._values[key] = value
-                self._locks.pop(key, None)
-                while len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
-            return value
+# Bytes that are kept, for all sessions together.
+SEEN = 32_000_000  # activations, 2 MB a picture at 512 px
+QUERIES = 16_000_000  # 0.1 MB each
+SCENES = 48_000_000  # cards, 50 kB each, and the rest of what is shown
 
 
 class Engine:
@@ -78,9 +45,9 @@ class Engine:
     def __init__(self, index: Index, state: str = "") -> None:
         self.index = index
         self.state = state
-        self._seen = Cache(SEEN)
-        self._queries = Cache(QUERIES)
-        self._scenes = Cache(SCENES)
+        self._seen = Cache(SEEN, bytes_of)
+        self._queries = Cache(QUERIES, bytes_of)
+        self._scenes = Cache(SCENES, bytes_of)
         self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
         self._starting = threading.Lock()
         self._started = False
@@ -196,6 +163,12 @@ class Engine:
     def scene(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """Anything else worth keeping, such as the joint parts of a query and its results."""
         return self._scenes.get(key, compute)
+
+    def scenes(
+        self, keys: Sequence[Hashable], compute: Callable[[list[int]], Sequence[Any]]
+    ) -> list[Any]:
+        """Many of them. compute: what is not kept yet, in one go, as for `Cache.get_all`."""
+        return self._scenes.get_all(keys, compute)
 
     def _query(self, key: Hashable, compute: Callable[[], Query]) -> Query:
         query: Query = self._queries.get(key, compute)

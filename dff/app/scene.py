@@ -8,6 +8,7 @@ switched off. Everything else it asks for comes with the next run.
 import base64
 import hashlib
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -135,6 +136,9 @@ def card_facts(
     """
     picture = index.pictures[row]
     table = index.contributions(query, row)
+    # Where every region of the match adds something, the table says already what goes with what.
+    told = table.any(axis=0).all()
+    partners = table.argmax(axis=0) if told else index.partners(query, row)
     width, height = picture.thumbnail[:2]
     return {
         "row": row,
@@ -149,9 +153,16 @@ def card_facts(
         "thumb_height": height,
         "joint": heat_facts(common),
         "own": heat_facts(index.parts(row)),
-        "own_colours": [int(colours[i]) for i in index.partners(query, row)],
+        "own_colours": [int(colours[i]) for i in partners],
         "contributions": [[round(float(v), 7) for v in line] for line in table],
     }
+
+
+def card_text(
+    index: Index, query: Query, row: int, common: Parts, colours: Sequence[int]
+) -> str:
+    """`card_facts` as JSON."""
+    return json.dumps(card_facts(index, query, row, common, colours), allow_nan=False)
 
 
 def box_facts(query: Parts, common: Parts, weights: np.ndarray, *, exact: bool) -> list[int] | None:
