@@ -157,7 +157,14 @@ def server(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes
         *options,
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", os.environ.get("APP","streamlit_app.py"), *given],
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            os.environ.get("APP", "streamlit_app.py"),
+            *given,
+        ],
         cwd=ROOT,
         env={**os.environ, "DFF_INDEX": str(folder)},
         stdout=subprocess.DEVNULL,

@@ -17,7 +17,14 @@ from dff.descriptors.base import Regions, balanced
 from dff.factorization import factorize_activations
 from dff.geometry import Box
 from dff.index import Index
-from dff.localization import FLOOR, JOINT_THRESHOLD, all_expressed_in, expressed_in, locate, weighted_basis
+from dff.localization import (
+    FLOOR,
+    JOINT_THRESHOLD,
+    all_expressed_in,
+    expressed_in,
+    locate,
+    weighted_basis,
+)
 from dff.matching import matched_rows
 from dff.names import KEPT, Name
 from dff.parts import Parts

@@ -83,7 +83,7 @@ def page(engine: Engine) -> None:
         slot.error(plain(current.notice), icon=":material/error:")
         current.notice = None
     try:
-        read_address(current, choice.source, _size(engine, choice.source), choice.k)
+        read_address(current, choice.source, choice.source.size(engine.index), choice.k)
         with slot:
             _show_or_say(engine, current, choice)
     except ValueError as error:
@@ -185,16 +185,6 @@ def _surprise(engine: Engine) -> None:
     vetted = [id for id in load()[1] if id in known] or list(known)
     others = [id for id in vetted if id != st.session_state["picture"]] or vetted
     ask_for(random.Random().choice(others))
-
-
-def _size(engine: Engine, source: Source) -> tuple[int, int]:
-    if source.row is not None:
-        picture = engine.index.pictures[source.row]
-        return picture.width, picture.height
-    data = source.read(engine.index)
-    key = ("size", source.sha256)
-    size: tuple[int, int] = engine.scene(key, lambda: read_image(data, source.name).shape[1::-1])
-    return size
 
 
 # --- showing ---------------------------------------------------------------------------
@@ -310,12 +300,7 @@ def _stage_data(
     title, note = source.name, ""
     if source.row is not None:
         note = index.pictures[source.row].credit
-    image = engine.scene(
-        (source.sha256, "large"),
-        lambda: scene.large_image(
-            index, source.row, None if source.row is not None else _bytes(engine, source)
-        ),
-    )
+    image = engine.large(source)
     kind = "exact" if choice.exact else "stored"
     commons = engine.scenes(
         [(*subject, kind, row, "common") for row in shown],
@@ -425,8 +410,3 @@ def _story(engine: Engine, source: Source, k: int, box: Box | None) -> dict[str,
         "watch": [index.row_of[story.watch]],
         "watch_title": story.watch_title,
     }
-
-
-def _bytes(engine: Engine, source: Source) -> bytes:
-    data = source.read(engine.index)
-    return data if isinstance(data, bytes) else data.read_bytes()
