@@ -124,7 +124,9 @@ def test_a_card_is_made_of_one_row(index, query):
         assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
-def test_partners_are_those_of_the_index_also_where_a_region_adds_nothing(index, query, monkeypatch):
+def test_partners_are_those_of_the_index_also_where_a_region_adds_nothing(
+    index, query, monkeypatch
+):
     shared = joint_parts(index, query, [1])
     colours = (3, 1, 0, 2)
     partners = index.partners(query, 1)
@@ -134,7 +136,9 @@ def test_partners_are_those_of_the_index_also_where_a_region_adds_nothing(index,
     table[:, 2] = 0
     monkeypatch.setattr(index, "contributions", lambda *_: table)
     expected = [colours[i] for i in index.partners(query, 1)]
-    assert scene.card_facts(index, query, 1, shared.of(index, 1), colours)["own_colours"] == expected
+    assert (
+        scene.card_facts(index, query, 1, shared.of(index, 1), colours)["own_colours"] == expected
+    )
 
 
 def test_pictures_in_the_joint_parts_are_the_same_together_and_alone(index, query):
