@@ -162,7 +162,7 @@ def server(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes
             "-m",
             "streamlit",
             "run",
-            os.environ.get("APP", "streamlit_app.py"),
+            "streamlit_app.py",
             *given,
         ],
         cwd=ROOT,
