@@ -26,10 +26,10 @@ from dff.index import Index
 from dff.threads import use_all_cores
 
 STARTS = 3
-QUERIES = 30
-FIRST, DIFFERENT = 80, 200  # queries before memory is measured, and while
+QUERIES = 20
+FIRST, DIFFERENT = 60, 200  # queries before memory is measured, and while
 KS = (3, 4, 5, 6)
-UPLOADS = 8
+UPLOADS = 5
 CAMERA = (4000, 3000)  # 12 megapixels
 PAUSE = 0.05  # seconds between two clicks
 NO_COOKIES = "--server.enableXsrfProtection=false"  # the visitor is no browser
