@@ -17,7 +17,14 @@ from dff.descriptors.base import Regions, balanced
 from dff.factorization import factorize_activations
 from dff.geometry import Box
 from dff.index import Index
-from dff.localization import FLOOR, JOINT_THRESHOLD, expressed_in, locate, weighted_basis
+from dff.localization import (
+    FLOOR,
+    JOINT_THRESHOLD,
+    all_expressed_in,
+    expressed_in,
+    locate,
+    weighted_basis,
+)
 from dff.matching import matched_rows
 from dff.names import KEPT, Name
 from dff.parts import Parts
@@ -45,7 +52,7 @@ def common_parts(pictures: Sequence[Parts], k: int, *, seed: int = 0) -> list[Pa
         raise ValueError("pictures: expected at least one, got none")
     stacked = np.concatenate([weighted_basis(parts) for parts in pictures])
     basis = factorize_activations(stacked.T[:, :, None], k, seed=seed).basis
-    return [expressed_in(parts, basis) for parts in pictures]
+    return all_expressed_in(pictures, basis)
 
 
 def energy_of(pictures: Sequence[Parts]) -> np.ndarray:

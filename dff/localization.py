@@ -77,12 +77,7 @@ def joint_from_stored(query: Parts, targets: Sequence[Parts]) -> list[Parts]:
     Returns one `Parts` a picture, the query first, all with one basis, `joint_basis`: each
     picture's factors are expressed in it, and their heatmaps summed accordingly.
     """
-    basis = joint_basis(query, targets)
-    pictures = (query, *targets)
-    ends = np.cumsum([parts.k for parts in pictures])[:-1]
-    found = nmf.project(np.concatenate([parts.basis for parts in pictures]), basis)
-    own = np.split(found, ends)
-    return [_with(parts, basis, one) for parts, one in zip(pictures, own, strict=True)]
+    return all_expressed_in([query, *targets], joint_basis(query, targets))
 
 
 def joint_basis(query: Parts, targets: Sequence[Parts]) -> np.ndarray:
@@ -108,13 +103,21 @@ def joint_basis(query: Parts, targets: Sequence[Parts]) -> np.ndarray:
 
 def expressed_in(parts: Parts, basis: np.ndarray) -> Parts:
     """A picture's factors in another basis (j, channels), by non-negative least squares."""
-    return _with(parts, basis, nmf.project(parts.basis, basis))
+    return all_expressed_in([parts], basis)[0]
 
 
-def _with(parts: Parts, basis: np.ndarray, coefficients: np.ndarray) -> Parts:
-    """A picture in another basis (j, channels), given its rows' coefficients on it, (k, j)."""
-    heatmaps = np.tensordot(coefficients.T, parts.heatmaps, axes=1).astype(np.float32)
-    return parts.with_heatmaps(heatmaps, basis)
+def all_expressed_in(pictures: Sequence[Parts], basis: np.ndarray) -> list[Parts]:
+    """Many pictures' factors in another basis (j, channels), solved together: that takes hardly
+    longer than one picture alone."""
+    if not pictures:
+        return []
+    coefficients = nmf.project(np.concatenate([parts.basis for parts in pictures]), basis)
+    ends = np.cumsum([parts.k for parts in pictures])[:-1]
+    found = []
+    for parts, own in zip(pictures, np.split(coefficients, ends), strict=True):
+        heatmaps = np.tensordot(own.T, parts.heatmaps, axes=1).astype(np.float32)
+        found.append(parts.with_heatmaps(heatmaps, basis))
+    return found
 
 
 def instant_heatmap(target: Parts, query_basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -172,12 +175,16 @@ def locate_parts(
     weights: (k,), from `region_of_interest`. threshold: see `locate`; JOINT_THRESHOLD for parts
     from `joint`.
     """
-    heats = [np.tensordot(weights, parts.heatmaps, axes=1) for parts in pictures]
-    floor = FLOOR * float(heats[0].max())
-    return [
-        locate(parts, heat.astype(np.float32), threshold=threshold, floor=floor)
-        for parts, heat in zip(pictures, heats, strict=True)
-    ]
+    return [locate_in(pictures[0], parts, weights, threshold=threshold) for parts in pictures]
+
+
+def locate_in(
+    query: Parts, parts: Parts, weights: np.ndarray, *, threshold: float = THRESHOLD
+) -> Located:
+    """A query's region of interest in one picture that shares its parts. See `locate_parts`."""
+    own, there = (np.tensordot(weights, one.heatmaps, axes=1) for one in (query, parts))
+    floor = FLOOR * float(own.max())
+    return locate(parts, there.astype(np.float32), threshold=threshold, floor=floor)
 
 
 def joint(

@@ -96,11 +96,7 @@ def query_picture(engine: Engine, source: Source) -> np.ndarray:
     """The query to draw on, longest side 420 pixels; its thumbnail if the photo is gone."""
 
     def read() -> np.ndarray:
-        data = None
-        if source.row is None:
-            given = source.read(engine.index)
-            data = given if isinstance(given, bytes) else given.read_bytes()
-        return _sized(read_image(large_image(engine.index, source.row, data)))
+        return _sized(read_image(engine.large(source)))
 
     picture: np.ndarray = engine.scene((source.sha256, "compare picture"), read)
     return picture
@@ -130,7 +126,7 @@ def result_drawn(engine: Engine, query: Source, split: Split) -> bytes:
     def run() -> bytes:
         parts = index.parts(row)
         colours = None if split.colours is None else split.colours[1]
-        picture = _sized(read_image(large_image(index, row, None)))
+        picture = _sized(read_image(large_image(index, row)))
         return encode_jpeg(overlay(picture, parts.heatmaps, colours=colours, extent=parts.extent))
 
     key = (query.sha256, "result drawn", split.ranking.descriptor, row)

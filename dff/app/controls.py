@@ -15,7 +15,7 @@ from dff.app.state import (
     valid_k,
     write_one,
 )
-from dff.images import EXTENSIONS, ImageError, read_image
+from dff.images import EXTENSIONS, ImageError
 from dff.index import Index
 
 TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
@@ -132,11 +132,9 @@ def _upload() -> None:
     data = file.getvalue()
     try:
         # Refused here, before anything else depends on it.
-        read_image(data, file.name, most_pixels=limits().megapixels * 10**6)
+        current.upload = Source.of_upload(file.name, data, limits().megapixels * 10**6)
     except ImageError as error:
         current.notice = str(error)
-        return
-    current.upload = Source.of_upload(file.name, data)
 
 
 def _drop_upload() -> None:

@@ -5,22 +5,26 @@ there when somebody uploads a picture, draws a box or moves the slider. Caches a
 sha256 of a picture's bytes and every parameter; what they hold is never changed.
 """
 
+import gc
 import logging
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import streamlit as st
 
 from dff.app.colours import chain_colours
+from dff.app.memo import Cache, bytes_of
+from dff.app.scene import large_image, shown_large
 from dff.backbones import Backbone
 from dff.deletion import heats_on_picture, hidden, own_pixels
 from dff.geometry import Box
-from dff.images import file_sha256, read_image
+from dff.images import MAX_PIXELS, file_sha256, read_image
 from dff.index import Index, Query
 from dff.index.format import MANIFEST
 from dff.index.query import Seen
@@ -29,43 +33,10 @@ from dff.threads import use_all_cores
 log = logging.getLogger(__name__)
 
 SENT = 1.0  # seconds until the first page is with the browser
-SEEN = 24  # pictures whose activations are kept (1.3 MB each at 512 px)
-QUERIES = 200
-SCENES = 800  # cards and heatmaps, about 30 kB each
-
-
-class Cache:
-    """The most recently used values, computed once each, also when two threads ask at once."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._values: OrderedDict[Hashable, Any] = OrderedDict()
-        self._locks: dict[Hashable, threading.Lock] = {}
-        self._guard = threading.Lock()
-
-    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
-        """The value for `key`, computed by the first who asks."""
-        with self._guard:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            with self._guard:
-                if key in self._values:
-                    return self._values[key]
-            try:
-                value = compute()
-            except BaseException:
-                with self._guard:
-                    self._locks.pop(key, None)
-                raise
-            with self._guard:
-                self._values[key] = value
-                self._locks.pop(key, None)
-                while len(self._values) > self._capacity:
-                    self._values.popitem(last=False)
-            return value
+# Bytes that are kept, for all sessions together.
+SEEN = 32_000_000  # activations, 2 MB a picture at 512 px
+QUERIES = 16_000_000  # 0.1 MB each
+SCENES = 48_000_000  # cards, 50 kB each, and the rest of what is shown
 
 
 class Engine:
@@ -77,9 +48,9 @@ class Engine:
     def __init__(self, index: Index, state: str = "") -> None:
         self.index = index
         self.state = state
-        self._seen = Cache(SEEN)
-        self._queries = Cache(QUERIES)
-        self._scenes = Cache(SCENES)
+        self._seen = Cache(SEEN, bytes_of)
+        self._queries = Cache(QUERIES, bytes_of)
+        self._scenes = Cache(SCENES, bytes_of)
         self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
         self._starting = threading.Lock()
         self._started = False
@@ -117,6 +88,7 @@ class Engine:
         try:
             use_all_cores()
             self.index.backbone()
+            set_aside()
         except Exception as error:
             log.exception("the network could not be loaded")
             self.problem = str(error)
@@ -134,7 +106,9 @@ class Engine:
         if source.row is not None and not self.needs_network(source.row, k, box):
             picture = index.pictures[source.row]
             return self._query(key, lambda: index.indexed_query(picture.id))
-        return self._query(key, lambda: index.described_as_query(self.seen(source, box), k))
+        found = self._query(key, lambda: index.described_as_query(self.seen(source, box), k))
+        source.take()  # they have been seen, perhaps long ago
+        return found
 
     def seen(self, source: "Source", box: Box | None) -> Seen:
         """The network's view of a picture, kept for the next k."""
@@ -142,7 +116,13 @@ class Engine:
 
         def run() -> Seen:
             with self._turn:
-                return self.index.see(source.read(self.index), box=box, name=source.name)
+                decoded = source.take()
+                if decoded is None:
+                    return self.index.see(source.read(self.index), box=box, name=source.name)
+                seen = self.index.see(decoded, box=box, name=source.name)
+            # Known by its file, too.
+            same = seen.same | set(self.index.rows_of_file(source.sha256))
+            return replace(seen, same=same, path=source.name)
 
         seen: Seen = self._seen.get((source.sha256, box), run)
         return seen
@@ -156,6 +136,10 @@ class Engine:
             )
         data = source.read(self.index)
         return read_image(data, source.name if isinstance(data, bytes) else None)
+
+    def large(self, source: "Source") -> bytes:
+        """The picture as it is shown, a JPEG; the thumbnail where the photo is gone."""
+        return cast(bytes, self.scene((source.sha256, "large"), partial(source.large, self.index)))
 
     def activations(self, backbone: Backbone, picture: np.ndarray) -> np.ndarray:
         """One pass of any network over a picture that is not kept, in turn with the others."""
@@ -196,21 +180,40 @@ class Engine:
         """Anything else worth keeping, such as the joint parts of a query and its results."""
         return self._scenes.get(key, compute)
 
+    def scenes(
+        self, keys: Sequence[Hashable], compute: Callable[[list[int]], Sequence[Any]]
+    ) -> list[Any]:
+        """Many of them. compute: what is not kept yet, in one go, as for `Cache.get_all`."""
+        return self._scenes.get_all(keys, compute)
+
     def _query(self, key: Hashable, compute: Callable[[], Query]) -> Query:
         query: Query = self._queries.get(key, compute)
         return query
 
 
+@dataclass
+class Upload:
+    """An uploaded file. data: its bytes. size: (width, height). large: as it is shown, a JPEG.
+
+    pixels: what was decoded to find these out, until the network has seen it.
+    """
+
+    data: bytes
+    size: tuple[int, int]
+    large: bytes
+    pixels: np.ndarray | None
+
+
 class Source:
-    """The picture that is asked about: a row of the index, or an uploaded file's bytes."""
+    """The picture that is asked about: a row of the index, or an uploaded file."""
 
     def __init__(
-        self, sha256: str, name: str, row: int | None = None, data: bytes | None = None
+        self, sha256: str, name: str, row: int | None = None, upload: Upload | None = None
     ) -> None:
         self.sha256 = sha256
         self.name = name
         self.row = row
-        self._data = data
+        self._upload = upload
 
     @classmethod
     def of_row(cls, index: Index, row: int) -> "Source":
@@ -219,23 +222,59 @@ class Source:
         return cls(picture.sha256, picture.title, row=row)
 
     @classmethod
-    def of_upload(cls, name: str, data: bytes) -> "Source":
-        """An uploaded file."""
-        return cls(file_sha256(data), name, data=data)
+    def of_upload(cls, name: str, data: bytes, most_pixels: int = MAX_PIXELS) -> "Source":
+        """An uploaded file. It is decoded here, once. Raises ImageError if it cannot be."""
+        picture = read_image(data, name, most_pixels=most_pixels)
+        height, width = picture.shape[:2]
+        upload = Upload(data, (width, height), shown_large(picture), picture)
+        return cls(file_sha256(data), name, upload=upload)
+
+    def size(self, index: Index) -> tuple[int, int]:
+        """(width, height) of the picture."""
+        if self._upload is not None:
+            return self._upload.size
+        picture = index.pictures[self._row()]
+        return picture.width, picture.height
+
+    def large(self, index: Index) -> bytes:
+        """The picture as it is shown, a JPEG; the thumbnail where the photo is gone."""
+        return large_image(index, self._row()) if self._upload is None else self._upload.large
+
+    def take(self) -> np.ndarray | None:
+        """The pixels of an uploaded file if they are still here; they go with this."""
+        if self._upload is None:
+            return None
+        pixels, self._upload.pixels = self._upload.pixels, None
+        return pixels
 
     def read(self, index: Index) -> bytes | Path:
         """What `Index.see` reads; ValueError if the photo is not there."""
-        if self._data is not None:
-            return self._data
-        if self.row is None:
-            raise ValueError("expected a picture of the index or an uploaded one")
-        path = index.photo_path(self.row)
+        if self._upload is not None:
+            return self._upload.data
+        row = self._row()
+        path = index.photo_path(row)
         if path is None:
             raise ValueError(
-                f"expected the photo {index.pictures[self.row].path} beside the index, it is not "
+                f"expected the photo {index.pictures[row].path} beside the index, it is not "
                 "there; with the index's own number of parts and without a box it is not needed"
             )
         return path
+
+    def _row(self) -> int:
+        if self.row is None:
+            raise ValueError("expected a picture of the index or an uploaded one")
+        return self.row
+
+
+def set_aside() -> None:
+    """Leave what is in memory now out of every later search for garbage.
+
+    Streamlit looks through all objects after every run, before the browser has its answer: torch's
+    alone take 0.2 s. What was set aside before is looked through once more, so nothing piles up.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def index_folder() -> Path:

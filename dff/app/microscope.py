@@ -14,7 +14,8 @@ import streamlit as st
 
 from dff.app import factors_data
 from dff.app.colours import Colouring, chain_colours, placed_colours
-from dff.app.engine import Cache, Engine, Source
+from dff.app.engine import Engine, Source
+from dff.app.memo import Cache
 from dff.backbones import Backbone, Tap, load_backbone
 from dff.factorization import Factorization, factorize_activations, stability
 from dff.geometry import Extent, fit_size, grid_extent

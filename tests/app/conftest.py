@@ -30,8 +30,11 @@ class Dashboard:
         nodes = self.at.get("bidi_component")
         assert len(nodes) == 1, f"the page has {len(nodes)} stages; errors: {self.errors}"
         (node,) = nodes
-        data: dict[str, Any] = json.loads(json.loads(node.proto.json)["json"])
-        return data
+        sent = json.loads(node.proto.json)
+        data: dict[str, Any] = json.loads(sent["json"])
+        boxes = data.pop("boxes")
+        cards = zip(json.loads(sent["cards"]), boxes, strict=True)
+        return {**data, "cards": [{**card, "box": box} for card, box in cards]}
 
     @property
     def session(self) -> Any:

@@ -173,6 +173,19 @@ def test_an_uploaded_picture_is_the_query(visit, index):
     assert stage["story"] is None
 
 
+def test_an_upload_is_decoded_once_and_its_pixels_do_not_stay(visit, index, calls):
+    dashboard = visit()
+    data = photo(index, "eiffel_tower_2")
+    decoded = calls("dff.images._decode")
+    dashboard.upload("mine.jpg", data)
+    assert dashboard.query == "eiffel_tower_2"
+    assert len(decoded) == 1
+    assert dashboard.session.upload.take() is None
+    before = len(decoded)
+    dashboard.at.slider(key="k").set_value(3).run()
+    assert len(dashboard.stage["parts"]) == 3 and len(decoded) == before
+
+
 def test_the_name_of_an_upload_stays_in_its_session(visit, index):
     mine = visit().upload("my holiday.jpg", photo(index, FIRST))
     assert mine.stage["query"]["title"] == "my holiday.jpg"

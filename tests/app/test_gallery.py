@@ -1,11 +1,21 @@
+import json
+
 import pytest
 
-from dff.app.components.gallery import PAGE, first_page, gallery_data, valid_row, valid_rows
+from dff.app.components.gallery import (
+    PAGE,
+    first_page,
+    gallery_data,
+    items_text,
+    valid_row,
+    valid_rows,
+)
 
 
 class Picture:
     def __init__(self, row):
-        self.id, self.title, self.category = f"id{row}", f"<b>{row}", "kind"
+        self.id, self.title = f"id{row}", f"<b>{row}"
+        self.category = "other" if row % 3 == 1 else "kind"
 
 
 class Index:
@@ -20,13 +30,23 @@ class Index:
 
 def test_only_the_thumbnails_that_are_needed_are_sent():
     data = gallery_data(Index(), [3, 99], 3)
-    assert len(data["items"]) == 100
-    assert data["items"][5] == {"row": 5, "id": "id5", "title": "<b>5", "category": "kind"}
+    assert data["items"] == items_text(Index())
     assert data["thumbnails"] == {
         "3": "data:image/jpeg;base64,/9gD",
         "99": "data:image/jpeg;base64,/9hj",
     }
     assert data["selected"] == 3
+
+
+def test_all_pictures_are_one_text_of_columns_written_once():
+    index = Index()
+    text = items_text(index)
+    items = json.loads(text)
+    assert items["ids"] == [f"id{row}" for row in range(100)]
+    assert items["titles"][5] == "<b>5"
+    assert items["kinds"] == ["kind", "other"]
+    assert items["kind"] == [int(row % 3 == 1) for row in range(100)]
+    assert items_text(index) is text
 
 
 def test_the_page_of_the_choice_opens():

@@ -8,6 +8,7 @@ import pytest
 from dff import explain
 from dff.app import scene
 from dff.factorization import match_parts
+from dff.images import read_image
 from dff.marks import MAX_COLOURS
 from dff.parts import Parts
 from dff.shared_parts import exact_joint_parts, joint_parts
@@ -125,6 +126,33 @@ def test_a_card_is_made_of_one_row(index, query):
         assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
+def test_partners_are_those_of_the_index_also_where_a_region_adds_nothing(
+    index, query, monkeypatch
+):
+    shared = joint_parts(index, query, [1])
+    colours = (3, 1, 0, 2)
+    partners = index.partners(query, 1)
+    card = scene.card_facts(index, query, 1, shared.of(index, 1), colours)
+    assert card["own_colours"] == [colours[i] for i in partners]
+    table = index.contributions(query, 1)
+    table[:, 2] = 0
+    monkeypatch.setattr(index, "contributions", lambda *_: table)
+    expected = [colours[i] for i in index.partners(query, 1)]
+    assert (
+        scene.card_facts(index, query, 1, shared.of(index, 1), colours)["own_colours"] == expected
+    )
+
+
+def test_pictures_in_the_joint_parts_are_the_same_together_and_alone(index, query):
+    shared = joint_parts(index, query, [1, 2, 3])
+    together = shared.all_of(index, [5, 1, 2])
+    for row, found in zip([5, 1, 2], together, strict=True):
+        alone = shared.of(index, row)
+        assert (found.width, found.height) == (alone.width, alone.height)
+        assert np.abs(found.heatmaps - alone.heatmaps).max() < 1e-4 * alone.heatmaps.max()
+    assert shared.all_of(index, []) == []
+
+
 def test_contributions_sum_to_the_row_scores(index, query):
     rows = index.row_scores(query)
     for row in range(len(index)):
@@ -240,11 +268,22 @@ def test_the_palette_has_ten_distinct_entries():
 
 
 def test_the_large_image_falls_back_to_the_thumbnail(index, monkeypatch):
-    assert len(scene.large_image(index, 0, None)) > 0
+    assert scene.large_image(index, 0) == scene.shown_large(index.picture(0))
     monkeypatch.setattr(index, "photo_path", lambda row: None)
-    assert scene.large_image(index, 0, None) == index.thumbnail(0)
-    with pytest.raises(ValueError, match="expected a picture"):
-        scene.large_image(index, None, None)
+    assert scene.large_image(index, 0) == index.thumbnail(0)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"), [((4000, 1000), (800, 200)), ((1000, 4000), (200, 800)), ((300, 64), None)]
+)
+def test_the_large_image_is_bounded(size, shown):
+    width, height = size
+    ramp = np.linspace(0, 255, width).astype(np.uint8)
+    picture = np.repeat(np.broadcast_to(ramp, (height, width))[..., None], 3, axis=2)
+    found = read_image(scene.shown_large(picture))
+    assert found.shape[1::-1] == (shown or size)
+    there = np.linspace(0, 255, found.shape[1])
+    assert np.abs(found.mean(axis=(0, 2)) - there).max() < 4  # nothing has moved
 
 
 def test_versions_tell_values_apart():

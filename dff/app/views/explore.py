@@ -84,7 +84,7 @@ def page(engine: Engine) -> None:
         slot.error(plain(current.notice), icon=":material/error:")
         current.notice = None
     try:
-        read_address(current, choice.source, _size(engine, choice.source), choice.k)
+        read_address(current, choice.source, choice.source.size(engine.index), choice.k)
         with slot:
             _show_or_say(engine, current, choice)
     except ValueError as error:
@@ -188,16 +188,6 @@ def _surprise(engine: Engine) -> None:
     ask_for(random.Random().choice(others))
 
 
-def _size(engine: Engine, source: Source) -> tuple[int, int]:
-    if source.row is not None:
-        picture = engine.index.pictures[source.row]
-        return picture.width, picture.height
-    data = source.read(engine.index)
-    key = ("size", source.sha256)
-    size: tuple[int, int] = engine.scene(key, lambda: read_image(data, source.name).shape[1::-1])
-    return size
-
-
 # --- showing ---------------------------------------------------------------------------
 
 
@@ -220,7 +210,7 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
         with choice.status, st.spinner("Loading the network: once, a few seconds."):
             engine.wait()
     query = engine.query(source, k, box)
-    data = _stage_data(engine, current, choice, query)
+    data, cards = _stage_data(engine, current, choice, query)
 
     def on_weights() -> None:
         value = sent("stage", "weights")
@@ -260,6 +250,7 @@ def _show(engine: Engine, current: Session, choice: Choice) -> None:
 
     stage(
         data,
+        cards,
         key="stage",
         on_weights=on_weights,
         on_box=on_box,
@@ -295,8 +286,10 @@ def _take_away(engine: Engine, choice: Choice, query: Query, data: dict[str, Any
     )
 
 
-def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) -> dict[str, Any]:
-    """Everything the stage shows, as JSON values."""
+def _stage_data(
+    engine: Engine, current: Session, choice: Choice, query: Query
+) -> tuple[dict[str, Any], list[str]]:
+    """Everything the stage shows, as JSON values, and the cards of its results, as JSON."""
     index, source, top = engine.index, choice.source, choice.top
     k, box = query.parts.k, query.box
     subject = (source.sha256, k, box)
@@ -308,27 +301,27 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
     title, note = source.name, ""
     if source.row is not None:
         note = index.pictures[source.row].credit
-    image = engine.scene(
-        (source.sha256, "large"),
-        lambda: scene.large_image(
-            index, source.row, None if source.row is not None else _bytes(engine, source)
-        ),
-    )
+    image = engine.large(source)
     kind = "exact" if choice.exact else "stored"
-    cards = []
-    for place, row in enumerate(shown):
-        key = (*subject, kind, row)
-        common = engine.scene((*key, "common"), partial(shared.of, index, row))
-        card = engine.scene(
-            (*key, "card"),
-            partial(scene.card_facts, index, query, row, common, colours),
+    commons = engine.scenes(
+        [(*subject, kind, row, "common") for row in shown],
+        lambda places: shared.all_of(index, [shown[place] for place in places]),
+    )
+    cards = [
+        engine.scene(
+            (*subject, kind, row, "card"),
+            partial(scene.card_text, index, query, row, common, colours),
         )
-        # Only the cards in front have a box: it depends on the weights.
-        box_now = None
-        if place < top:
-            exact = row in shared.exact
-            box_now = scene.box_facts(shared.query, common, weights, exact=exact)
-        cards.append({**card, "box": box_now})
+        for row, common in zip(shown, commons, strict=True)
+    ]
+    # Only the cards in front have a box: it depends on the weights.
+    boxes: list[list[int] | None] = [None] * len(shown)
+    for place, (row, common) in enumerate(zip(shown[:top], commons, strict=False)):
+        exact = row in shared.exact
+        boxes[place] = engine.scene(
+            (*subject, kind, row, "box", tuple(weights)),
+            partial(scene.box_facts, shared.query, common, weights, exact=exact),
+        )
     arrived = index.row_of.get(current.arrived or "")
     if current.arrived is not None and arrived not in shown[:top]:
         arrived = None
@@ -347,7 +340,7 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
         "palette": scene.palette_facts(),
         "weights": [float(w) for w in weights],
         "scores": scene.score_facts(query, rows),
-        "cards": cards,
+        "boxes": boxes,
         "top": top,
         "kept": sorted(shortlist.rows_of(index)),
         "opened": arrived,
@@ -356,7 +349,7 @@ def _stage_data(engine: Engine, current: Session, choice: Choice, query: Query) 
     }
     if data["scores"] is None:
         data["ranking"] = _ranking(rows, weights, top, query)
-    return data
+    return data, cards
 
 
 def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> Joint:
@@ -418,8 +411,3 @@ def _story(engine: Engine, source: Source, k: int, box: Box | None) -> dict[str,
         "watch": [index.row_of[story.watch]],
         "watch_title": story.watch_title,
     }
-
-
-def _bytes(engine: Engine, source: Source) -> bytes:
-    data = source.read(engine.index)
-    return data if isinstance(data, bytes) else data.read_bytes()

@@ -141,29 +141,14 @@ def _mount(
 
 def _source_facts(engine: Engine, source: Source) -> dict[str, Any]:
     index = engine.index
-    data = None
-    if source.row is None:
-        read = source.read(index)
-        data = read if isinstance(read, bytes) else None
-    image = engine.scene(
-        (source.sha256, "large"), lambda: scene.large_image(index, source.row, data)
-    )
-    width, height = engine.scene((source.sha256, "shape"), lambda: _shape(engine, source))
+    width, height = source.size(index)
     return {
         "title": source.name,
         "note": "" if source.row is None else index.pictures[source.row].credit,
-        "image": data_uri(image),
+        "image": data_uri(engine.large(source)),
         "width": width,
         "height": height,
     }
-
-
-def _shape(engine: Engine, source: Source) -> tuple[int, int]:
-    if source.row is not None:
-        picture = engine.index.pictures[source.row]
-        return picture.width, picture.height
-    height, width = engine.pixels(source).shape[:2]
-    return width, height
 
 
 # --- what the browser sends ----------------------------------------------------------------

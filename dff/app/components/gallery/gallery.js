@@ -60,14 +60,22 @@ function createGallery(root) {
   return app;
 }
 
+/** All pictures, from columns: an item a row, with the words it is found by. */
+function readItems(text) {
+  const { ids, titles, kinds, kind } = JSON.parse(text);
+  return ids.map((id, row) => {
+    const [title, category] = [titles[row], kinds[kind[row]]];
+    const words = plain(`${title} ${readable(category)} ${id.replace(/[_-]+/g, " ")} ${id}`);
+    return { row, id, title, category, words };
+  });
+}
+
 function receive(app, data) {
-  const changed = data.items.length !== app.items.length || data.items.some((item, i) => item.id !== app.items[i].id || item.title !== app.items[i].title);
+  const changed = data.items !== app.text;
   const begun = app.items.length > 0;
   if (changed) {
-    app.items = data.items.map((item) => ({
-      ...item,
-      words: plain(`${item.title} ${readable(item.category)} ${item.id.replace(/[_-]+/g, " ")} ${item.id}`),
-    }));
+    app.text = data.items;
+    app.items = readItems(data.items);
     app.thumbnails.clear();
     app.size = data.page;
     app.categories = [...countBy(app.items)].sort((a, b) => b[1] - a[1]).map(([category]) => category);

@@ -6,7 +6,7 @@ order of ``SCRIPTS`` (only the last one exports).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ _STAGE = st.components.v2.component(
 
 def stage(
     data: dict[str, Any],
+    cards: Sequence[str],
     *,
     key: str,
     on_weights: Callable[[], None] = _nothing,
@@ -68,6 +69,9 @@ def stage(
     data
         What to show. The caller has validated it; the texts in it may be untrusted, the
         component only ever sets them as text.
+    cards
+        The results, each as JSON: most are the same as in the last run, and written already. Their
+        boxes, which change with the weights, are ``data["boxes"]``, in the same order.
     key
         The element's key; what the user did is in ``st.session_state[key]`` in the callbacks.
     on_weights, on_box, on_use_as_query, on_rename, on_test, on_open, on_keep, on_ask
@@ -87,8 +91,8 @@ def stage(
     """
     return _STAGE(
         key=key,
-        # One text: in search of tables Streamlit would import pandas for lists, 0.3 s at the start.
-        data={"json": json.dumps(data, allow_nan=False)},
+        # Texts: in search of tables Streamlit would import pandas for lists, 0.3 s at the start.
+        data={"json": json.dumps(data, allow_nan=False), "cards": f"[{','.join(cards)}]"},
         on_weights_change=on_weights,
         on_box_change=on_box,
         on_use_as_query_change=on_use_as_query,

@@ -194,6 +194,12 @@ function render(app) {
   renderDetail(app);
 }
 
+/** What the server sent: the cards come as a text of their own, their boxes with the rest. */
+function readData({ json, cards }) {
+  const { boxes, ...data } = JSON.parse(json);
+  return { ...data, cards: JSON.parse(cards).map((card, i) => ({ ...card, box: boxes[i] })) };
+}
+
 const stages = new WeakMap();
 
 export default function (component) {
@@ -203,7 +209,7 @@ export default function (component) {
   if (!stages.has(root)) stages.set(root, createStage(root));
   const app = stages.get(root);
   app.send = setTriggerValue;
-  receive(app, JSON.parse(data.json));
+  receive(app, readData(data));
   return () => {
     app.destroy();
     stages.delete(root);

@@ -1,0 +1,96 @@
+"""Values that are computed once and remembered for all sessions, within a bound."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import is_dataclass
+from typing import Any
+
+import numpy as np
+
+AROUND = 100  # bytes that Python itself spends on a value
+
+
+def bytes_of(value: object) -> int:
+    """About how much memory a value takes: its arrays, texts and bytes, however deep inside."""
+    if isinstance(value, str | bytes):
+        return AROUND + len(value)
+    if isinstance(value, np.ndarray):
+        return AROUND + value.nbytes
+    if isinstance(value, dict):
+        return AROUND + sum(map(bytes_of, value.values()))
+    if isinstance(value, list | tuple | set | frozenset):
+        return AROUND + sum(map(bytes_of, value))
+    if is_dataclass(value):
+        return AROUND + sum(map(bytes_of, vars(value).values()))
+    return AROUND
+
+
+def one_each(value: object) -> int:
+    """For a cache of so many values, whatever they weigh."""
+    return 1
+
+
+class Cache:
+    """The most recently used values, computed once each, also when two threads ask at once.
+
+    capacity: what all values together may weigh; the newest stays whatever it weighs. weight: of
+    one value, by default `one_each`. What is kept is shared: nobody may change it.
+    """
+
+    def __init__(self, capacity: int, weight: Callable[[Any], int] = one_each) -> None:
+        self._capacity = capacity
+        self._weight = weight
+        self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._total = 0
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
+        """The value for `key`, computed by the first who asks."""
+        with self._guard:
+            if key in self._values:
+                return self._used(key)
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            with self._guard:
+                if key in self._values:
+                    return self._used(key)
+            try:
+                value = compute()
+            except BaseException:
+                with self._guard:
+                    self._locks.pop(key, None)
+                raise
+            weight = self._weight(value)
+            with self._guard:
+                self._put(key, value, weight)
+                self._locks.pop(key, None)
+            return value
+
+    def get_all(
+        self, keys: Sequence[Hashable], compute: Callable[[list[int]], Sequence[Any]]
+    ) -> list[Any]:
+        """The values for `keys`. compute: from the places in `keys` of those that are not here,
+        in one go, to their values. Two who ask for the same at once both compute it."""
+        with self._guard:
+            found = {key: self._used(key) for key in keys if key in self._values}
+        missing = [place for place, key in enumerate(keys) if key not in found]
+        if missing:
+            made = dict(zip((keys[place] for place in missing), compute(missing), strict=True))
+            weighed = [(key, value, self._weight(value)) for key, value in made.items()]
+            with self._guard:
+                for one in weighed:
+                    self._put(*one)
+            found.update(made)
+        return [found[key] for key in keys]
+
+    def _used(self, key: Hashable) -> Any:
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def _put(self, key: Hashable, value: Any, weight: int) -> None:
+        self._total += weight - self._values.pop(key, (None, 0))[1]
+        self._values[key] = value, weight
+        while self._total > self._capacity and len(self._values) > 1:
+            self._total -= self._values.popitem(last=False)[1][1]
