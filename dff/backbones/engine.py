@@ -22,6 +22,8 @@ PACKAGE = "openvino"
 # frees them with the model alone: after so many it is compiled anew, in about 0.3 s.
 MAX_SHAPES = 32
 
+_importing = threading.Lock()
+
 
 def engine_version() -> str:
     """The installed version, without importing it. Raises PackageNotFoundError."""
@@ -35,15 +37,18 @@ def openvino() -> Any:
     is then as if the package `openvino-telemetry` were not installed, which OpenVINO allows for.
     """
     name = "openvino_telemetry"
-    if PACKAGE not in sys.modules and name not in sys.modules:
-        sys.modules[name] = None  # type: ignore[assignment]  # an import of it now fails
+    with _importing:
+        hidden = PACKAGE not in sys.modules and name not in sys.modules
+        if hidden:
+            sys.modules[name] = None  # type: ignore[assignment]  # an import of it now fails
         try:
             import openvino
         finally:
-            sys.modules.pop(name, None)
-        return openvino
-    import openvino
-
+            if hidden:
+                sys.modules.pop(name, None)
+        # Its binding looks for NumPy when it first needs it. Two threads that are the first at the
+        # same moment wait for each other for ever: one holds Python's lock, one the binding's.
+        openvino.Type.f32.to_dtype()
     return openvino
 
 

@@ -32,6 +32,8 @@ class Dashboard:
         (node,) = nodes
         sent = json.loads(node.proto.json)
         data: dict[str, Any] = json.loads(sent["json"])
+        if "cards" not in sent:  # another view
+            return data
         boxes = data.pop("boxes")
         cards = zip(json.loads(sent["cards"]), boxes, strict=True)
         return {**data, "cards": [{**card, "box": box} for card, box in cards]}

@@ -248,3 +248,25 @@ assert dff.factorize(np.eye(64, dtype=np.uint8)[..., None] * np.uint8([255] * 3)
                      k=2, backbone=backbone, size=64).heatmaps.shape[0] == 2
 """
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_the_first_passes_of_a_process_may_come_together():
+    load_backbone()  # prepared, now
+    code = """
+import sys, threading
+import numpy as np, dff
+backbone = dff.load_backbone()
+picture = np.full((64, 64, 3), 90, np.uint8)
+ready = threading.Barrier(6)
+sys.setswitchinterval(1e-6)
+def work():
+    ready.wait()
+    found.append(backbone.activations(picture, 64).sum())
+found = []
+threads = [threading.Thread(target=work, daemon=True) for _ in range(6)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(found) == 6
+"""
+    for _ in range(3):  # where the engine was not made ready for it, half of them hung for ever
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
