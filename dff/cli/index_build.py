@@ -43,7 +43,7 @@ def add_to(group: Any) -> None:
         "--threads",
         metavar="N",
         type=count,
-        help="of a network pass: all cores, with --engine 1 of many passes at once",
+        help="cores to use, a picture on each: all, with --engine one a task",
     )
     parser.add_argument(
         "--part", metavar="i/n", help="build one of n parts; `index merge` makes them one index"
@@ -137,7 +137,7 @@ def _build(args: argparse.Namespace, tell: Callable[["Progress"], None]) -> "Rep
     part = Part.of_text(args.part) if args.part else None
     whitening = _whitening(args)
     if args.threads:
-        use_threads(args.threads)
+        use_threads(args.threads, streams=args.threads)
     else:
         use_all_cores(side_by_side=True)
     backbone = load_backbone(args.backbone)

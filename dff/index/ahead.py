@@ -13,9 +13,11 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from dff.threads import one_thread_here
+from dff.threads import network_threads, one_thread_here
 
-WORKERS = min(8, os.cpu_count() or 1)  # each holds a picture in memory; more were not measured
+# At most, where the process was not told to use fewer threads. Each holds a picture in memory; more
+# than eight were not measured.
+WORKERS = min(8, os.cpu_count() or 1)
 AHEAD = WORKERS  # results that may wait while the caller is busy, such as with writing a shard
 
 Item = TypeVar("Item")
@@ -33,7 +35,8 @@ class Ahead(Generic[Item, Result]):
     def __init__(self, work: Callable[[Item], Result], items: Iterable[Item]) -> None:
         self._work = work
         self._items = iter(items)
-        self._pool = ThreadPoolExecutor(WORKERS, "dff-build", initializer=one_thread_here)
+        self._workers = min(WORKERS, network_threads() or WORKERS)
+        self._pool = ThreadPoolExecutor(self._workers, "dff-build", initializer=one_thread_here)
         self._begun: deque[tuple[Item, Future[Result]]] = deque()
 
     def __enter__(self) -> Self:
@@ -51,7 +54,7 @@ class Ahead(Generic[Item, Result]):
         return self
 
     def __next__(self) -> tuple[Item, Result]:
-        while len(self._begun) < WORKERS + AHEAD:
+        while len(self._begun) < self._workers + AHEAD:
             try:
                 item = next(self._items)
             except StopIteration:

@@ -30,7 +30,9 @@ from dff.whitening import Whitening
 CHUNK = 128  # pictures a shard
 THUMBNAIL_SIDE = 320
 
-Made = Record | str  # of a picture: its record, or why it cannot be read
+# Of a picture: what its file was like just before it was read (`Plan.stamp`), and its record, or
+# why it has none.
+Made = tuple[list[Any], Record | str]
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,11 @@ class Work:
 
     def _make(self, path: str) -> Made:
         """All of one picture, in a thread of its own: its record, or why it has none."""
+        stamp = self.plan.stamp(path)
         decoded = decode(self.plan.photos, path)
-        return str(decoded) if isinstance(decoded, ImageError) else self._record(path, *decoded)
+        if isinstance(decoded, ImageError):
+            return stamp, str(decoded)
+        return stamp, self._record(path, *decoded)
 
     def _record(self, path: str, picture: np.ndarray, sha256: str) -> Record:
         settings = self.settings
@@ -267,8 +272,9 @@ class _Chunk:
         """The paths that are not done."""
         return [path for path, *_ in self.stamps[self.done :]]
 
-    def take(self, path: str, result: Made) -> None:
+    def take(self, path: str, made: Made) -> None:
         """Add what has been made of the next path."""
+        self.stamps[self.done], result = made
         if isinstance(result, str):
             self.unreadable.append((path, result))
         else:

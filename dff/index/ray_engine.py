@@ -91,7 +91,7 @@ def build_shard(plan: Plan, out: Path, number: int, threads: int) -> Done:
 def _network(name: str, threads: int) -> Backbone:
     """Loaded once a process."""
     prepare()
-    use_threads(threads)
+    use_threads(threads, streams=threads)
     return load_backbone(name)
 
 

@@ -93,7 +93,7 @@ def shown(at: AppTest) -> dict[str, object]:
     """What the gallery was given."""
     (node,) = at.get("bidi_component")
     data: dict[str, object] = json.loads(node.proto.json)
-    return data
+    return {**data, "items": json.loads(str(data["items"]))["ids"]} if "items" in data else data
 
 
 def ended(at: AppTest) -> AppTest:

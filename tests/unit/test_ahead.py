@@ -11,6 +11,7 @@ from dff.threads import one_thread_here
 @pytest.fixture(autouse=True)
 def three_at_once(monkeypatch):
     monkeypatch.setattr(ahead, "WORKERS", 3)
+    monkeypatch.setattr(ahead, "network_threads", lambda: None)
     monkeypatch.setattr(ahead, "AHEAD", 2)
 
 

@@ -25,9 +25,8 @@ def ranking(order, count=8, query=None) -> Ranking:
 @pytest.fixture
 def sorted_index(index: Index) -> Index:
     """The index with the folders of its pictures as their categories."""
-    index.pictures = tuple(
-        replace(picture, category=PurePath(picture.path).parent.name) for picture in index.pictures
-    )
+    for shard in index.shards:
+        shard.pictures = [replace(p, category=PurePath(p.path).parent.name) for p in shard.pictures]
     return index
 
 

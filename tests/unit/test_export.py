@@ -164,7 +164,8 @@ def is_self_contained(page: str) -> bool:
 
 
 def test_the_report_of_a_search_holds_pictures_numbers_settings_and_versions(index):
-    index.pictures = tuple(replace(p, title=f"{p.id} {HOSTILE}") for p in index.pictures)
+    for shard in index.shards:
+        shard.pictures = [replace(p, title=f"{p.id} {HOSTILE}") for p in shard.pictures]
     view = view_of(index, weights=(1.0, 0.5, 0.0, 2.0))
     page = search_report(view, made="2026-11-25", address="http://localhost:8501/?weights=1,0.5")
     assert is_self_contained(page) and str(index.folder.parent) not in page

@@ -122,6 +122,7 @@ def test_stopped_again_and_again(photos, counting, tmp_path, monkeypatch, one_by
 
 def at_once(monkeypatch, workers):
     monkeypatch.setattr(ahead, "WORKERS", workers)
+    monkeypatch.setattr(ahead, "network_threads", lambda: None)
     monkeypatch.setattr(ahead, "AHEAD", workers)
 
 

@@ -243,10 +243,12 @@ def test_on_the_command_line(photos, backbone, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("dff.backbones.load_backbone", lambda name: backbone)
     command = ["index", "build", str(photos), "--size", str(SIZE), "--out"]
     threads = []
-    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    monkeypatch.setattr(
+        "dff.cli.index_build.use_threads", lambda count, streams: threads.append((count, streams))
+    )
     for part in ("1/2", "2/2"):
         assert main([*command, str(tmp_path / "parts"), "--part", part, "--threads", "3"]) == 0
-    assert threads == [3, 3]
+    assert threads == [(3, 3), (3, 3)]
     assert "7 pictures in part 2/2" in capsys.readouterr().out
     assert main(["index", "merge", str(tmp_path / "parts")]) == 0
     assert "12 pictures in" in capsys.readouterr().out
