@@ -46,7 +46,7 @@ HEAD = (
     "times as fast as the best peer",
     "at its error",
 )
-RUNS = {"single": 3, "joint": 1}
+RUNS = {"single": 9, "joint": 1}
 PATIENCE = 0.8  # seconds: what took longer, after its warm-up, is not run again
 KS = {"single": (4, 6, 10), "joint": (4, 8)}
 SLACK = 1.005  # of scikit-learn's error: there torchnmf and ours may stop

@@ -7,7 +7,6 @@ round to three digits. One model for every size: its shapes are dynamic.
 import sys
 import threading
 from collections.abc import Sequence
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,8 @@ _importing = threading.Lock()
 
 def engine_version() -> str:
     """The installed version, without importing it. Raises PackageNotFoundError."""
+    from importlib import metadata
+
     return metadata.version(PACKAGE)
 
 

@@ -19,12 +19,10 @@ import logging
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from filelock import FileLock
 
 from dff.backbones.engine import PACKAGE, openvino
 from dff.backbones.networks import (
@@ -167,6 +165,8 @@ def _read(place: Path) -> Prepared | None:
 
 def _made(place: Path) -> Prepared:
     """Make it, unless another process has done so meanwhile."""
+    from filelock import FileLock
+
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.parent / f"{place.name}.lock"):
         there = _read(place)
@@ -184,6 +184,8 @@ def _made(place: Path) -> Prepared:
 
 def _key(weights: Path) -> str:
     """What the prepared network depends on, as 16 hexadecimal digits."""
+    from importlib import metadata
+
     parts = {
         "format": FORMAT,
         "name": DEFAULT_NAME,
