@@ -27,8 +27,9 @@ from dff.descriptors import DEFAULT_DESCRIPTOR, regions_of
 from dff.factorization import factorize_activations
 from dff.images import file_sha256, pixels_sha256, thumbnail
 from dff.index.ahead import WORKERS, Ahead
-from dff.index.build import DETAIL_K, THUMBNAIL_SIDE, Progress, build
+from dff.index.build import THUMBNAIL_SIDE, Progress, build
 from dff.index.collection import find_pictures
+from dff.index.plan import DETAIL_K
 from dff.names import name_parts
 from dff.threads import one_thread_here, use_all_cores
 
@@ -312,7 +313,7 @@ def main() -> None:
     made.add_argument("--count", type=int, nargs="+", default=[1, 10, 100, 500])
     made.add_argument("--size", type=int, default=96, help="of made-up pictures (%(default)s px)")
     args = made.parse_args()
-    use_all_cores()
+    use_all_cores(side_by_side=True)
     backbone = network()
     found = find_pictures(PHOTOS)
     step = max(1, len(found) // args.photos)
