@@ -146,6 +146,7 @@ class Backbone:
 
     @property
     def engine(self) -> str:
+        """What runs the network, with its version."""
         return self._pass.engine
 
     @cached_property
