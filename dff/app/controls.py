@@ -6,6 +6,7 @@ import streamlit as st
 
 from dff.app.components.gallery import gallery
 from dff.app.engine import Source
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.state import (
@@ -112,7 +113,7 @@ def panel(key: str, title: str, draw: Callable[[], None]) -> None:
             try:
                 draw()
             except ValueError as problem:
-                st.error(plain(str(problem)), icon=":material/error:")
+                say(problem)
 
 
 @st.dialog("Choose a picture", width="large")

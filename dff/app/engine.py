@@ -19,6 +19,7 @@ import numpy as np
 import streamlit as st
 
 from dff.app.colours import chain_colours
+from dff.app.errors import logged
 from dff.app.memo import Cache, bytes_of
 from dff.app.scene import large_image, shown_large
 from dff.backbones import Backbone
@@ -29,6 +30,7 @@ from dff.index import Index, Query
 from dff.index.format import MANIFEST
 from dff.index.query import Seen
 from dff.threads import use_all_cores
+from dff.troubles import NO_NETWORK
 
 log = logging.getLogger(__name__)
 
@@ -89,9 +91,11 @@ class Engine:
             use_all_cores()
             self.index.backbone()
             set_aside()
-        except Exception as error:
+        except ValueError as error:
             log.exception("the network could not be loaded")
             self.problem = str(error)
+        except Exception as error:
+            self.problem = logged(error, "loading the network", NO_NETWORK)
         finally:
             self.ready.set()
 

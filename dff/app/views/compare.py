@@ -12,6 +12,7 @@ from dff.app.compare_panels import looking, overlap, score_map, splits
 from dff.app.components.bump import bump
 from dff.app.controls import choose_picture
 from dff.app.engine import Engine, Source
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.state import sent, session, write_one
@@ -38,7 +39,7 @@ def page(engine: Engine) -> None:
     source, names, top = _toolbar(index)
     current = session()
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     if len(names) < 2:
         st.info("Choose at least two descriptors to compare.", icon=":material/info:")
@@ -48,7 +49,7 @@ def page(engine: Engine) -> None:
         with body:
             _show(engine, source, names, top)
     except ValueError as error:
-        body.error(plain(str(error)), icon=":material/error:")
+        say(error, body)
 
 
 # --- choosing --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from dff.app import factors_beside, markup, takeaway
 from dff.app.controls import choose_picture, k_slider, panel
 from dff.app.deletion_panel import factors_test
 from dff.app.engine import Engine, Source
+from dff.app.errors import say, shown
 from dff.app.factors_closer import look_closer
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
@@ -46,7 +47,7 @@ def page(shared: Engine) -> None:
     source, name, layer_slot, k = _toolbar(lab)
     view = _view(k)
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     # Two places: a container's content stays on the screen until the new one has come.
     waiting, body = st.empty(), st.container()
@@ -83,7 +84,7 @@ def page(shared: Engine) -> None:
             _no_weights(lab, name, problem)
     except ValueError as problem:
         waiting.empty()
-        body.error(plain(str(problem)), icon=":material/error:")
+        say(problem, body)
 
 
 # --- choosing --------------------------------------------------------------------------
@@ -225,7 +226,7 @@ def _tap_label(tap: Tap, *, own: bool) -> str:
 
 def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:
     """What to do where the weights cannot be had: the library's words, and a way out."""
-    text = str(problem)
+    text = shown(problem)
     st.markdown(f"#### The weights of {plain(name, 60)} are not here yet")
     st.write("They are fetched on first use, and that did not work. What happened:")
     st.caption(plain(f"{text[:1].upper()}{text[1:]}.", 1200))

@@ -8,7 +8,7 @@ from dff.app import naming, scene
 from dff.app.components.lesson import lesson
 from dff.app.controls import choose_picture, k_slider
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say, shown
 from dff.app.learn.lesson import (
     LAST,
     needs_network,
@@ -42,7 +42,7 @@ def page(engine: Engine) -> None:
     write_one("step", None if step == 1 else str(step))
     current = session()
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     seen: set[tuple[Any, ...]] = st.session_state.setdefault("lesson_seen", set())
     key = step_key(source, k, step)
@@ -55,7 +55,7 @@ def page(engine: Engine) -> None:
         if not problem:
             picture = _picture(engine, source, k, step, status)
     except ValueError as error:
-        problem = str(error)
+        problem = shown(error)
     seen.add(key)
     if waits:
         st.session_state["lesson_problem"] = (key, problem)

@@ -10,7 +10,7 @@ import streamlit as st
 from dff.app import naming
 from dff.app.components.talk import talk as show
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say
 from dff.app.state import (
     default_picture,
     link_to,
@@ -47,7 +47,7 @@ def page(engine: Engine) -> None:
         key = (source.sha256, k, current.box, tuple(names.items()), "talk")
         slides = engine.scene(key, lambda: _slides(engine, source, query, names))
     except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        say(error)
         return
     first = _slide(st.query_params.get("slide", ""), len(slides))
 
