@@ -50,6 +50,8 @@ def delete_button(collection: Collection) -> None:
 
 
 def _delete(collection: Collection) -> None:
+    if jobs().of(collection.name) is not None:  # a button that is disabled can be pressed still
+        return
     photos_store.delete(collection.name)
     jobs().dismiss_of(collection.name)
     choose("")

@@ -140,8 +140,15 @@ def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
 
 def valid_k(text: str) -> int | None:
     """A number of parts from the address, or None."""
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    return number if 1 <= number <= limits().parts else None
+    return valid_whole(text, limits().parts)
+
+
+def valid_whole(text: str, most: int) -> int | None:
+    """A whole number from 1 to `most` from the address, or None."""
+    # Python refuses to convert thousands of digits, with an error.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    return int(text) if 1 <= int(text) <= most else None
 
 
 def _box(text: str, size: tuple[int, int]) -> Box | None:

@@ -58,6 +58,9 @@ def page(engine: Engine) -> None:
 def _toolbar(index: Index) -> tuple[Source, list[str], int]:
     """The row of controls: the picture, the descriptors' names, how many results."""
     offered = compare_data.preferred(index.settings.descriptors, index.descriptor)
+    # Streamlit raises an error for more than can be chosen, and only browsers keep to it.
+    if len(many := st.session_state.get("descriptors") or ()) > compare_data.MOST:
+        st.session_state["descriptors"] = many[: compare_data.MOST]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         source = choose_picture(index, width=280)
         names = st.multiselect(

@@ -265,6 +265,6 @@ def _splits(engine: Engine, rows: Sequence[int], k: int) -> None:
     facts = flow_facts({n: concepts_data.pooled(common) for n, common in commons.items()}, parts)
 
     def on_k() -> None:
-        choose_k(st.session_state[SPLITS].get("k"))
+        choose_k(sent(SPLITS, "k"))
 
     flow({**facts, "k": k, "palette": palette_facts()}, key=SPLITS, on_k=on_k)

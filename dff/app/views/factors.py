@@ -17,7 +17,7 @@ from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
 from dff.app.limits import limits
 from dff.app.microscope import Microscope, Recipe, microscope
-from dff.app.state import session
+from dff.app.state import session, valid_whole, write_one
 from dff.backbones import DEFAULT_NAME, Tap, WeightsUnavailable
 from dff.nmf import DEFAULT_INIT, INITS
 
@@ -35,6 +35,7 @@ ONE, ALL = "One at a time", "Side by side"
 SMOOTH, RAW = "Smooth", "Grid"
 SHARED, OWN, BOTH = "Shared scale", "Own scale", "Both pictures"
 SOLVERS = ("hals", "mu", "kl")
+MOST_SEED = 9999
 
 
 def page(shared: Engine) -> None:
@@ -179,17 +180,20 @@ def _recipe() -> Recipe:
             help="nndsvd and nndsvda start from singular vectors and always give the same parts. "
             "random depends on the seed.",
         )
+        if "seed" not in st.session_state:
+            asked = st.query_params.get("seed", "")  # bound, one like 1e309 would be an error
+            st.session_state["seed"] = valid_whole(asked, MOST_SEED) or 0
         seed = st.number_input(
             "Seed",
             0,
-            9999,
-            0,
+            MOST_SEED,
             key="seed",
-            bind="query-params",
+            persist_state="session",
             width=140,
             disabled=init != "random",
             help="Used by the random start only.",
         )
+    write_one("seed", str(int(seed)) if seed else None)
     # A seed that changes nothing must not make new cache entries.
     return Recipe(solver, init, int(seed) if init == "random" else 0)
 

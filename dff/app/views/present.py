@@ -18,6 +18,7 @@ from dff.app.state import (
     sent,
     session,
     valid_k,
+    valid_whole,
     write_address,
     write_one,
 )
@@ -89,5 +90,4 @@ def _photo(engine: Engine, source: Source) -> np.ndarray:
 
 
 def _slide(text: str, count: int) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 1
-    return number - 1 if 1 <= number <= count else 0
+    return (valid_whole(text, count) or 1) - 1
