@@ -19,6 +19,12 @@ def tiny(index_folder, monkeypatch):
     monkeypatch.setenv("DFF_INDEX", str(index_folder))
 
 
+@pytest.fixture(autouse=True)
+def expected(unforeseen):
+    yield
+    unforeseen.clear()
+
+
 def fail(*_, **__) -> None:
     raise RuntimeError(SECRET)
 
