@@ -16,9 +16,10 @@ from dff.app.state import (
     valid_k,
     write_one,
 )
-from dff.images import EXTENSIONS, ImageError
+from dff.images import EXTENSIONS, ImageError, safe_name
 from dff.index import Index
 
+MEGABYTE = 1 << 20  # as Streamlit counts
 TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
 
 
@@ -130,10 +131,16 @@ def _upload() -> None:
     if file is None:
         return
     current.uploads += 1
-    data = file.getvalue()
     try:
+        if file.size > limits().megabytes * MEGABYTE:  # browsers are told, others are not
+            raise ImageError(
+                f"{safe_name(file.name)}: expected at most {limits().megabytes} MB, "
+                f"got {file.size / MEGABYTE:.1f}"
+            )
         # Refused here, before anything else depends on it.
-        current.upload = Source.of_upload(file.name, data, limits().megapixels * 10**6)
+        source = Source.of_upload(file.name, file.getvalue(), limits().megapixels * 10**6)
+        current.traces.add(source.sha256)
+        current.upload = source
     except ImageError as error:
         current.notice = str(error)
 

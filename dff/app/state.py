@@ -7,7 +7,7 @@ address is a stranger's text: what does not fit is dropped, not shown as an erro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,6 +15,7 @@ import streamlit as st
 
 from dff.app.engine import Source
 from dff.app.limits import limits
+from dff.app.memo import Traces
 from dff.app.stories import load
 from dff.explain import check_weights
 from dff.geometry import Box, check_box
@@ -29,18 +30,20 @@ class Session:
     """One user's choices beyond the bound widgets.
 
     picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
-    is the query; uploads: how many files there were. box and weights belong to `subject`, the
-    query they were chosen for. opened: the id of the result whose detail is open; arrived: the same
-    as the address gave it, until it is closed. view: of Explore's, ONE, CONCEPTS or SEVERAL; turns:
-    how often it was changed by anything but its switch. chosen: the ids of the set of Concepts;
-    asked: the ids of several pictures as one query, those that results are to be like and those
-    that they are not. View, chosen and asked are None before the address has been read.
+    is the query; uploads: how many files there were; traces: what was computed from them. box and
+    weights belong to `subject`, the query they were chosen for. opened: the id of the result whose
+    detail is open; arrived: the same as the address gave it, until it is closed. view: of
+    Explore's, ONE, CONCEPTS or SEVERAL; turns: how often it was changed by anything but its switch.
+    chosen: the ids of the set of Concepts; asked: the ids of several pictures as one query, those
+    that results are to be like and those that they are not. View, chosen and asked are None before
+    the address has been read.
     """
 
     picture: str | None = None
     k: int | None = None
     upload: Source | None = None
     uploads: int = 0
+    traces: Traces = field(default_factory=Traces)
     subject: tuple[str, int] | None = None
     box: Box | None = None
     weights: tuple[float, ...] | None = None
