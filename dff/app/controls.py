@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dff.app.components.gallery import gallery
 from dff.app.engine import Source
@@ -128,7 +129,7 @@ def _browse(index: Index) -> None:
 def _upload() -> None:
     current = session()
     file = st.session_state[f"upload{current.uploads}"]
-    if file is None:
+    if not isinstance(file, UploadedFile):  # none, or one of another session
         return
     current.uploads += 1
     try:

@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from dff.app import memo
 from dff.app.limits import OWN_MACHINE, PUBLIC, limits
+from dff.backbones import WeightsUnavailable
 from tests.app.test_hostile_client import send, state
 from tests.app.test_hostile_state import PAGES, damaged, drawn, said
 from tests.app.test_hostile_state import visit as visit_page
@@ -157,8 +158,14 @@ def test_an_upload_of_too_many_bytes_is_refused_whoever_sends_it(visit, monkeypa
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_damaged_collection_is_told_without_folders(page, damaged, public):
-    """Photos that are gone, files that are cut off: no folder of the server in what is said."""
+def test_a_damaged_collection_is_told_without_folders(page, damaged, monkeypatch):
+    """No photos, files that are cut off, no network: no folder of the server in what is said."""
+
+    def no_network(*_):
+        raise WeightsUnavailable(f"{damaged}/weights.pth: expected a network, got none")
+
+    for place in ("dff.index.search.load_backbone", "dff.app.microscope.load_backbone"):
+        monkeypatch.setattr(place, no_network)
     for file in damaged.glob("shards/*/*.npy"):
         if "thumb" in file.name or "detail" in file.name:
             np.save(file, np.load(file)[:0])
