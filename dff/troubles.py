@@ -33,9 +33,9 @@ class Trouble:
     why: str
     advice: str
 
-    def sentence(self, id: str | None = None) -> str:
-        """All of it. id: of the error in the log."""
-        number = "" if id is None else f"Error {id}: the log has the details."
+    def sentence(self, id: str, where: str = "the log has the details.") -> str:
+        """All of it, with the error's id and where its details are."""
+        number = f"Error {id}: {where}"
         return " ".join(part for part in (self.what, self.why, self.advice, number) if part)
 
 
