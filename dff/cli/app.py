@@ -9,6 +9,15 @@ from typing import Any
 
 DEFAULT = Path("sample_index")
 PAGE = Path(__file__).parents[1] / "app" / "run.py"
+# As in .streamlit/config.toml, which Streamlit finds beside the sources only. What is set already,
+# by whoever starts the server, holds.
+SETTINGS = {
+    "STREAMLIT_SERVER_ADDRESS": "localhost",  # by default Streamlit listens on every interface
+    "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "500",
+    "STREAMLIT_SERVER_SHOW_EMAIL_PROMPT": "false",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "none",
+}
 
 
 def add_to(commands: Any) -> None:
@@ -32,8 +41,8 @@ def run(args: argparse.Namespace) -> int:
         )
     read_manifest(index)
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
-    environment = {**os.environ, "DFF_INDEX": str(index.resolve())}
-    with subprocess.Popen(command, env=environment) as server:
+    environment = {**SETTINGS, **os.environ, "DFF_INDEX": str(index.resolve())}
+    with subprocess.Popen(command, env=environment) as server:  # noqa: S603 (ours)
         try:
             return server.wait()
         except KeyboardInterrupt:  # the terminal has sent it to Streamlit too, which tidies up

@@ -11,7 +11,7 @@ from tests.app.test_hostile_client import send, state
 from tests.app.test_hostile_state import said
 
 SCRIPT = Path(__file__).parents[2] / "streamlit_app.py"
-SECRET = "/srv/secret/pictures: it broke"
+PLANTED = "/srv/secret/pictures: it broke"
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def expected(unforeseen):
 
 
 def fail(*_, **__) -> None:
-    raise RuntimeError(SECRET)
+    raise RuntimeError(PLANTED)
 
 
 def opened() -> AppTest:
@@ -41,7 +41,7 @@ def told_once(at: AppTest, caplog) -> None:
     assert "Traceback" not in " ".join(said(at)) and "RuntimeError" not in " ".join(said(at))
     (id,) = re.findall(r"Error (\w{8})", sentence)
     (record,) = [record for record in caplog.records if id in record.getMessage()]
-    assert SECRET in str(record.exc_info[1]) and record.exc_info[2] is not None
+    assert PLANTED in str(record.exc_info[1]) and record.exc_info[2] is not None
 
 
 @pytest.mark.parametrize("public", ["0", "1"])
