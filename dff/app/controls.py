@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dff.app.components.gallery import gallery
@@ -132,14 +133,18 @@ def _upload() -> None:
     if not isinstance(file, UploadedFile):  # none, or one of another session
         return
     current.uploads += 1
+    data = file.getvalue()
+    # Streamlit would keep it beside ours, and that of every upload before, until the session ends.
+    if (context := get_script_run_ctx()) is not None:
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
     try:
-        if file.size > limits().megabytes * MEGABYTE:  # browsers are told, others are not
+        if len(data) > limits().megabytes * MEGABYTE:  # browsers are told, others are not
             raise ImageError(
                 f"{safe_name(file.name)}: expected at most {limits().megabytes} MB, "
-                f"got {file.size / MEGABYTE:.1f}"
+                f"got {len(data) / MEGABYTE:.1f}"
             )
         # Refused here, before anything else depends on it.
-        source = Source.of_upload(file.name, file.getvalue(), limits().megapixels * 10**6)
+        source = Source.of_upload(file.name, data, limits().megapixels * 10**6)
         current.traces.add(source.sha256)
         current.upload = source
     except ImageError as error:

@@ -111,3 +111,17 @@ def test_what_the_server_kept_for_a_session_goes_with_it(port):
         time.sleep(0.5)
         Visitor(port).close()  # Streamlit tidies up when somebody leaves
     assert {answer(port, one)[0] for one in kept} == {404}
+
+
+def test_the_server_does_not_hold_every_file_that_was_uploaded(port):
+    """What Streamlit says that it holds: the uploader's count of bytes."""
+    stranger = Visitor(port)
+    try:
+        for number in range(3):
+            stranger.upload(UPLOADER, f"mine {number}.png", picture())
+            assert stranger.stage["query"]["title"] == f"mine {number}.png"
+        _, told = answer(port, "/_stcore/metrics")
+        held = re.findall(r'cache_memory_bytes{cache_type="Upl[^}]*} (\d+)', told.decode())
+        assert b"cache_memory_bytes" in told and sum(map(int, held)) == 0
+    finally:
+        stranger.close()
