@@ -136,7 +136,7 @@ def _upload() -> None:
     data = file.getvalue()
     # Streamlit would keep it beside ours, and that of every upload before, until the session ends.
     if (context := get_script_run_ctx()) is not None:
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+        context.uploaded_file_mgr.remove_session_files(context.session_id)
     try:
         if len(data) > limits().megabytes * MEGABYTE:  # browsers are told, others are not
             raise ImageError(
