@@ -9,6 +9,7 @@ import gc
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -35,10 +36,14 @@ from dff.troubles import NO_NETWORK
 log = logging.getLogger(__name__)
 
 SENT = 1.0  # seconds until the first page is with the browser
+AGAIN = 300.0  # seconds after which `look_again` looks
 # Bytes that are kept, for all sessions together.
 SEEN = 32_000_000  # activations, 2 MB a picture at 512 px
 QUERIES = 16_000_000  # 0.1 MB each
 SCENES = 48_000_000  # cards, 50 kB each, and the rest of what is shown
+
+_looking = threading.Lock()
+_set_aside: float | None = None  # when `set_aside` was done
 
 
 class Engine:
@@ -276,9 +281,27 @@ def set_aside() -> None:
     Streamlit looks through all objects after every run, before the browser has its answer: torch's
     alone take 0.2 s. What was set aside before is looked through once more, so nothing piles up.
     """
+    global _set_aside
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    _set_aside = time.monotonic()
+
+
+def look_again() -> None:
+    """Look once more through what was set aside, soon and in the background, if that is long ago.
+
+    Called when a visitor comes. A session that was open then is among it, and without this it
+    would never go, nor what its visitor uploaded.
+    """
+    global _set_aside
+    with _looking:
+        if _set_aside is None or time.monotonic() - _set_aside < AGAIN:
+            return
+        _set_aside = None  # it is being done
+    timer = threading.Timer(SENT, set_aside)
+    timer.daemon = True
+    timer.start()
 
 
 def index_folder() -> Path:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from dff.app.engine import Source
+from dff.app.engine import Source, look_again
 from dff.app.limits import limits
 from dff.app.memo import Traces
 from dff.app.stories import load
@@ -74,6 +74,7 @@ def session() -> Session:
     """This user's session."""
     if "session" not in st.session_state:
         st.session_state["session"] = Session()
+        look_again()
     found: Session = st.session_state["session"]
     return found
 
