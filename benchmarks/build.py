@@ -168,11 +168,12 @@ def parts(backbone: Backbone, paths: Sequence[Path]) -> str:
 
 @dataclass
 class Watched:
-    """One build. done: [(seconds, pictures)]; memory: [(seconds, own MB, MB with mapped files)]."""
+    """One build. done: [(seconds, pictures, seconds of a core)]; memory: [(seconds, own MB, MB with
+    mapped files)]."""
 
     count: int
     seconds: float
-    done: list[tuple[float, int]]
+    done: list[tuple[float, int, float]]
     memory: list[tuple[float, float, float]]
 
     @property
@@ -209,9 +210,9 @@ def watched(backbone: Backbone, photos: Path, count: int, size: int) -> Watched:
     """Build an index of the first pictures of a folder, and watch it."""
     with linked([photos / path for path in find_pictures(photos)[:count]]) as some:
         memory: list[tuple[float, float, float]] = []
-        done: list[tuple[float, int]] = []
+        done: list[tuple[float, int, float]] = []
         stopped = threading.Event()
-        start = time.perf_counter()
+        start, work = time.perf_counter(), time.process_time()
 
         def look() -> None:
             while not stopped.wait(0.25):
@@ -225,7 +226,9 @@ def watched(backbone: Backbone, photos: Path, count: int, size: int) -> Watched:
                 out,
                 backbone,
                 size=size,
-                progress=lambda now: done.append((time.perf_counter() - start, now.done)),
+                progress=lambda now: done.append(
+                    (time.perf_counter() - start, now.done, time.process_time() - work)
+                ),
             )
             seconds = time.perf_counter() - start
         stopped.set()
@@ -274,11 +277,14 @@ def growth(backbone: Backbone, counts: Sequence[int], size: int) -> tuple[str, l
         (
             f"{100 * n // STEPS} to {100 * (n + 1) // STEPS} %",
             (to[1] - since[1]) / max(1e-9, to[0] - since[0]),
+            1000 * (to[2] - since[2]) / max(1, to[1] - since[1]),
             last.peak(since[0], to[0]),
         )
         for n, (since, to) in enumerate(pairwise(steps))
     ]
-    during = table((f"of {last.count:,} pictures", "pictures/s", "peak MB"), tenths)
+    during = table(
+        (f"of {last.count:,} pictures", "pictures/s", "core-ms a picture", "peak MB"), tenths
+    )
     return f"{table(head, rows)}\n\n{during}", builds
 
 

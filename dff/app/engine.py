@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -202,14 +203,15 @@ class Engine:
 
 @dataclass
 class Upload:
-    """An uploaded file. data: its bytes. size: (width, height). large: as it is shown, a JPEG.
+    """An uploaded file. data: its bytes. size: (width, height). large: as it is shown, a JPEG,
+    which is made while the network sees the picture.
 
     pixels: what was decoded to find these out, until the network has seen it.
     """
 
     data: bytes
     size: tuple[int, int]
-    large: bytes
+    large: Future[bytes]
     pixels: np.ndarray | None
 
 
@@ -235,7 +237,10 @@ class Source:
         """An uploaded file. It is decoded here, once. Raises ImageError if it cannot be."""
         picture = read_image(data, name, most_pixels=most_pixels)
         height, width = picture.shape[:2]
-        upload = Upload(data, (width, height), shown_large(picture), picture)
+        drawing = ThreadPoolExecutor(1, "dff-large")
+        large = drawing.submit(shown_large, picture)
+        drawing.shutdown(wait=False)  # its thread ends with this one task
+        upload = Upload(data, (width, height), large, picture)
         return cls(file_sha256(data), name, upload=upload)
 
     def size(self, index: Index) -> tuple[int, int]:
@@ -247,7 +252,9 @@ class Source:
 
     def large(self, index: Index) -> bytes:
         """The picture as it is shown, a JPEG; the thumbnail where the photo is gone."""
-        return large_image(index, self._row()) if self._upload is None else self._upload.large
+        if self._upload is None:
+            return large_image(index, self._row())
+        return self._upload.large.result()
 
     def take(self) -> np.ndarray | None:
         """The pixels of an uploaded file if they are still here; they go with this."""
