@@ -49,7 +49,7 @@ def _forgetting() -> "queue.SimpleQueue[set[str]]":
                 caches = list(_CACHES)
             for one in caches:
                 for mark in gone:
-                    one.forget(mark)
+                    one.forget_marked(mark)
 
     threading.Thread(target=run, name="dff-forget", daemon=True).start()
     return marks
@@ -136,7 +136,7 @@ class Cache:
             found.update(made)
         return [found[key] for key in keys]
 
-    def forget(self, mark: str) -> None:
+    def forget_marked(self, mark: str) -> None:
         """Drop every value whose key has `mark` in it, however deep inside."""
         with self._guard:
             gone = [self._values.pop(key) for key in list(self._values) if _has(key, mark)]
