@@ -1,7 +1,6 @@
 """Build an index from a folder of photos: resumable, with progress, old or new but never half."""
 
 import io
-import json
 import os
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from dff.images import ImageError, pixels_sha256, thumbnail
 from dff.index.ahead import Ahead
 from dff.index.collection import decode
 from dff.index.format import IndexProblem, Settings
+from dff.index.journal import append_line, read_journal
 from dff.index.photos import PhotoSource
 from dff.index.plan import Place, Plan, given_whitenings
 from dff.index.state import alone, manifest_of, replace
@@ -241,10 +241,7 @@ class Work:
             "shard": chunk.shard.name if chunk.shard else None,
             "unreadable": chunk.unreadable,
         }
-        with open(self.journal, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.journal, entry)
 
 
 @dataclass
@@ -312,17 +309,3 @@ def finish(
     )
     replace(out, manifest)
     return count
-
-
-def read_journal(path: Path) -> dict[int, dict[str, Any]]:
-    """{number of a chunk: what the last run over it has done}."""
-    if not path.exists():
-        return {}
-    entries = {}
-    for line in path.read_text(encoding="utf-8").split("\n"):  # file names may hold other line ends
-        try:
-            entry = json.loads(line)
-            entries[int(entry["chunk"])] = entry
-        except (ValueError, KeyError, TypeError):
-            continue  # the line that was being written when the machine stopped
-    return entries

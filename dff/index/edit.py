@@ -22,7 +22,8 @@ from dff.images import EXTENSIONS, safe_name
 from dff.index import build as building
 from dff.index.build import Progress, Report, Work
 from dff.index.collection import find_pictures, longer_id, refuse_name, slug
-from dff.index.format import IndexProblem, Settings, read_manifest
+from dff.index.format import MANIFEST, IndexProblem, Settings
+from dff.index.manifest import read_manifest, read_sealed, write_manifest
 from dff.index.photos import Folder
 from dff.index.plan import Plan
 from dff.index.precision import halved
@@ -245,6 +246,8 @@ def _put(
         before["files"],
     )
     if manifest == before:
+        if not read_sealed(index.folder / MANIFEST)[1]:
+            write_manifest(index.folder, manifest)  # of an older index: with its checksum
         return False
     change(index.folder, manifest, *note)
     return True

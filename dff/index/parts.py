@@ -18,8 +18,9 @@ from typing import Any, Self
 from dff.backbones import Backbone
 from dff.images import safe_name
 from dff.index import build as building
-from dff.index.build import Progress, Report, Work, finish, read_journal
+from dff.index.build import Progress, Report, Work, finish
 from dff.index.format import IndexProblem, Settings, settings_facts
+from dff.index.journal import append_line, read_journal
 from dff.index.photos import PhotoSource
 from dff.index.plan import Place, Plan, digest_of, given_whitenings
 from dff.index.state import alone, alone_with
@@ -144,8 +145,7 @@ def _write_head(journal: Path, plan: Plan, out: Path, part: Part) -> None:
         "digest": plan.digest(),
         "refused": plan.refused,
     }
-    with open(journal, "a", encoding="utf-8") as file:
-        file.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    append_line(journal, facts)
 
 
 def _heads(out: Path) -> dict[Part, _Head]:

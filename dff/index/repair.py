@@ -25,9 +25,11 @@ from dff.index.format import (
     content_name,
     file_record,
     load_array,
-    read_manifest,
+    new_folder,
+    put,
     read_places,
 )
+from dff.index.manifest import read_damaged, read_manifest
 from dff.index.precision import halved
 from dff.index.state import alone, changes, manifest_of, replace
 from dff.index.store import Shard, fit_whitening, write_generation
@@ -82,28 +84,32 @@ def repair(folder: str | os.PathLike[str]) -> Repaired:
         whitenings = _whitenings(folder, manifest, settings, shards, mended)
         before = folder / "generations" / str(manifest.get("generation"))
         half = _is_half(before / settings.descriptor)
-        _put_aside(before, mended)
-        generation = write_generation(shards, whitenings, folder / "generations")
-        generation = halved(generation) if half else generation
+        if not before.is_dir() or content_name(before) != before.name:
+            mended.append("the whitened vectors were made again")
+        with new_folder(folder / "generations") as scratch:
+            # Not beside the one in force, which stays what it is until all is there.
+            made = write_generation(shards, whitenings, scratch)
+            made = halved(made) if half else made
+            generation = put(made, folder / "generations" / made.name)
         count = sum(len(shard.pictures) for shard in shards)
         kept = [shard.folder for shard in shards]
         unreadable = _pairs(manifest.get("unreadable"))
         places = _places(folder, manifest, mended)
-        made = manifest_of(
+        whole = manifest_of(
             folder, settings, kept, generation, whitenings, count, unreadable, places, {}
         )
-        if made != manifest and not lost and not mended:
+        if whole != manifest and not lost and not mended:
             mended.append(f"{MANIFEST} was written again")
         if lost or mended:
-            replace(folder, made)
+            replace(folder, whole)
     return Repaired(count, lost, mended)
 
 
 def _described(folder: Path, mended: list[str]) -> tuple[dict[str, Any], Settings]:
     """The manifest and its settings, or those of the last state kept for undo."""
     try:
-        manifest = read_manifest(folder)
-        return manifest, Settings.of(manifest)
+        manifest = read_damaged(folder)
+        settings = Settings.of(manifest)
     except IndexProblem as problem:
         for change in reversed(changes(folder)):
             mended.append(f"{MANIFEST} could not be read: the state before the last change is back")
@@ -111,6 +117,14 @@ def _described(folder: Path, mended: list[str]) -> tuple[dict[str, Any], Setting
         raise IndexProblem(
             f"{problem}; nothing else says how this index was made, so it cannot be repaired"
         ) from problem
+    try:
+        read_manifest(folder)
+    except IndexProblem:
+        mended.append(
+            f"{MANIFEST} was damaged and is written again from what it says: look with `index "
+            "info` whether the network, the settings and the photos' folder are right"
+        )
+    return manifest, settings
 
 
 def _shard_names(manifest: Mapping[str, Any]) -> list[str]:
@@ -183,15 +197,6 @@ def _is_half(generation: Path) -> bool:
         return load_array(generation / "vectors.npy", EITHER, 2).dtype == np.float16
     except IndexProblem:
         return False
-
-
-def _put_aside(generation: Path, mended: list[str]) -> None:
-    """Let a damaged generation not stand in the way of the one with the same name."""
-    if generation.is_dir() and content_name(generation) == generation.name:
-        return
-    mended.append("the whitened vectors were made again")
-    if generation.is_dir():
-        os.replace(generation, generation.with_name(f".damaged-{generation.name}"))
 
 
 def _pairs(value: Any) -> list[list[str]]:

@@ -31,11 +31,11 @@ from dff.index.format import (
     Settings,
     check_relative,
     is_url,
-    read_manifest,
     read_places,
     root_folder,
 )
 from dff.index.generation import Generation
+from dff.index.manifest import read_manifest
 from dff.index.pictures import Pictures, Shards, counted
 from dff.index.query import Match, Query, Seen, read_source
 from dff.index.several import Asked
@@ -150,9 +150,12 @@ class Index:
         """The photo's file if it is there, and lies in the photos' folder."""
         name = self.pictures[row].path
         begin = max((b for b in self.places if name.startswith(b)), key=len)
-        root = self.places[begin].resolve()
-        path = (root / name[len(begin) :]).resolve()
-        return path if path.is_relative_to(root) and path.is_file() else None
+        try:
+            root = self.places[begin].resolve()
+            path = (root / name[len(begin) :]).resolve()
+            return path if path.is_relative_to(root) and path.is_file() else None
+        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+            return None
 
     def picture(self, row: int) -> np.ndarray:
         """The photo, (height, width, 3) uint8; ValueError where it is missing."""
@@ -363,6 +366,11 @@ class Index:
             rows = asked.row_scores(self, top)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
+        if not np.isfinite(scores).all():
+            raise IndexProblem(
+                f"{self.folder}: a descriptor holds numbers that are not finite; run "
+                "`python -m dff index verify`"
+            )
         pictures = np.arange(len(self)) if chosen is None else chosen
         own = [] if include_self else np.flatnonzero(np.isin(pictures, list(asked.same))).tolist()
         return [

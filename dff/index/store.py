@@ -15,7 +15,16 @@ from dff.descriptors.base import scaled
 from dff.factorization import Factorization
 from dff.geometry import fit_size, grid_extent
 from dff.index.ahead import Ahead
-from dff.index.format import IndexProblem, Picture, Settings, load_array, new_folder, settle
+from dff.index.format import (
+    IndexProblem,
+    Picture,
+    Settings,
+    check_folder,
+    load_array,
+    new_folder,
+    save_array,
+    settle,
+)
 from dff.parts import Parts
 from dff.whitening import Whitening
 
@@ -115,7 +124,7 @@ def write_shard(records: Sequence[Record], settings: Settings, parent: Path) -> 
     with new_folder(parent) as folder:
         (folder / "pictures.jsonl").write_text("".join(f"{x}\n" for x in lines), encoding="utf-8")
         for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            save_array(folder / f"{name}.npy", array)
         return settle(folder)
 
 
@@ -264,12 +273,26 @@ def _exactly(values: np.ndarray) -> tuple[float, ...]:
 
 
 def _read_pictures(path: Path) -> list[Picture]:
+    pictures: list[Picture] = []
     try:
-        with open(path, encoding="utf-8") as file:
-            return [Picture.of(json.loads(line)) for line in file]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_folder(path.parent, 2)
+        with open(path, "rb") as file:
+            for line in file:
+                pictures.append(_picture(line, f"{path}, line {len(pictures) + 1},"))
+    except OSError as error:
         raise IndexProblem(
-            f"{path} cannot be read ({error}); run `python -m dff index verify`"
+            f"{path} cannot be read ({error.strerror}); run `python -m dff index verify`"
+        ) from error
+    return pictures
+
+
+def _picture(line: bytes, where: str) -> Picture:
+    try:
+        return Picture.of(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IndexProblem(
+            f"{where} cannot be read ({type(error).__name__}: {error}); run "
+            "`python -m dff index verify`"
         ) from error
 
 
