@@ -22,7 +22,6 @@ from dff.index.format import (
     Picture,
     Settings,
     check_plain,
-    check_relative,
     content_name,
     file_record,
     list_files,
@@ -56,29 +55,31 @@ def verify(folder: str | os.PathLike[str]) -> list[str]:
     try:
         manifest = read_manifest(folder)
         settings = Settings.of(manifest)
-        shards = [check_relative(name) for name in _strings(manifest, "shards")]
-        generation = check_relative(str(manifest.get("generation")))
         read_places(folder, manifest)
     except IndexProblem as problem:
-        return [str(problem), *links, *_check_names(folder)]
+        return list(dict.fromkeys([str(problem), *links, *_check_names(folder)]))
     if links:  # nothing is read through them
         return links
     damaged = dict(_check_files(folder, manifest))
     problems = list(damaged.values())
     pictures: list[Picture] = []
     # A damaged file is reported once, above, and not again for each thing in it.
-    for name in shards:
+    for name in manifest["shards"]:
         if _sound(f"shards/{name}", damaged):
             problems += shard_problems(folder / "shards" / name, settings, pictures)
     whole = not damaged and not problems
     if whole:
         problems += _check_pictures(pictures, manifest)
+    count = len(pictures) if whole else manifest["count"]
+    made = f"generations/{manifest['generation']}"
+    if not (folder / made).is_dir() and _sound(made, damaged):
+        return [*problems, f"{made} is missing; {AGAIN}"]
     for descriptor in settings.descriptors:
-        place = f"generations/{generation}/{descriptor}"
+        place = f"{made}/{descriptor}"
         if _sound(place, damaged):
             # How many regions there must be only sound shards can tell.
             regions = _count_regions(pictures, descriptor, settings) if whole else None
-            problems += _check_generation(folder / place, manifest.get("count"), regions, settings)
+            problems += _check_generation(folder / place, count, regions, settings)
     return problems
 
 
@@ -169,13 +170,6 @@ def _unfinished(folder: Path) -> int | None:
     for (journal, _), number in done.items():
         sums[journal.split(".")[0]] += number  # the parts of one build together
     return max(sums.values())
-
-
-def _strings(manifest: dict[str, Any], name: str) -> list[str]:
-    values = manifest.get(name)
-    if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
-        raise IndexProblem(f"{MANIFEST}: expected a list of {name}, got {values!r}; {AGAIN}")
-    return values
 
 
 def _sound(place: str, damaged: dict[str, str]) -> bool:
@@ -297,9 +291,9 @@ def _check_regions(shard: Shard, descriptor: str) -> Iterator[str]:
 
 def _check_pictures(pictures: list[Picture], manifest: dict[str, Any]) -> Iterator[str]:
     """Problems of the pictures of all shards together. (Paths were checked when read.)"""
-    if len(pictures) != manifest.get("count"):
+    if len(pictures) != manifest["count"]:
         yield (
-            f"{MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
+            f"{MANIFEST}: expected {manifest['count']} pictures, the shards hold "
             f"{len(pictures)}; {AGAIN}"
         )
     for field in ("id", "path"):

@@ -17,6 +17,7 @@ from dff.index.format import (
     VERSION,
     IndexProblem,
     check_plain,
+    is_content_name,
     json_text,
     write_whole,
 )
@@ -25,6 +26,10 @@ _SEAL = b',\n "sha256": "'
 # Shards and generations, and no way out of them.
 _FILE = re.compile(r"(shards/[0-9a-f]{12}|generations/[0-9a-f]{12}/\w+)/[\w-][\w.-]*")
 _TABLES: dict[str, Callable[[Any], bool]] = {
+    "shards": lambda value: (
+        isinstance(value, list) and value != [] and all(is_content_name(one) for one in value)
+    ),
+    "generation": lambda value: is_content_name(value),
     "count": lambda value: type(value) is int and 0 <= value < MOST_BYTES,
     "unreadable": lambda value: (
         isinstance(value, list)

@@ -5,7 +5,6 @@ shards stay as they are; the whitened vectors are made again from them, by the w
 force or, where that is damaged, by a new one. Nothing is read from photos, and nothing is guessed.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from dff.index.format import (
     EITHER,
     MANIFEST,
     IndexProblem,
-    Picture,
     Settings,
     content_name,
     file_record,
@@ -32,7 +30,7 @@ from dff.index.format import (
 from dff.index.manifest import read_damaged, read_manifest
 from dff.index.precision import halved
 from dff.index.state import alone, changes, manifest_of, replace
-from dff.index.store import Shard, fit_whitening, write_generation
+from dff.index.store import Shard, fit_whitening, read_pictures, write_generation
 from dff.whitening import Whitening
 
 SHOWN = 5  # ids in a sentence
@@ -147,9 +145,12 @@ def _lost(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What a damaged shard held, as far as its list of pictures is intact."""
     path = folder / "pictures.jsonl"
     known = _table(manifest.get("files")).get(f"shards/{folder.name}/{path.name}")
-    if not path.is_file() or file_record(path) != known:
+    try:
+        if not _as_written(folder.parent.parent, f"shards/{folder.name}/{path.name}", known):
+            raise IndexProblem("expected the file that was written")
+        ids = [picture.id for picture in read_pictures(path)]
+    except IndexProblem:
         return f"shards/{folder.name}: lost, and so is the list of its pictures"
-    ids = [Picture.of(json.loads(line)).id for line in path.read_text("utf-8").splitlines()]
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
     return f"shards/{folder.name}: lost, with {len(ids)} pictures: {', '.join(ids[:SHOWN])}{more}"
 
@@ -178,7 +179,7 @@ def _whitenings(
 
 def _as_written(folder: Path, name: str, record: Any) -> bool:
     path = folder / name
-    return path.is_file() and file_record(path) == record
+    return path.is_file() and not path.is_symlink() and file_record(path) == record
 
 
 def _places(folder: Path, manifest: Mapping[str, Any], mended: list[str]) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from dff.index.format import (
     MANIFEST,
     IndexProblem,
     Settings,
-    check_relative,
     is_url,
     read_places,
     root_folder,
@@ -76,10 +75,7 @@ class Index:
         self.photos_root = places[""]
         self.places = places
         self.settings = Settings.of(manifest)
-        names = manifest.get("shards")
-        if not isinstance(names, list) or not names:
-            raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
-        folders = [folder / "shards" / check_relative(str(name)) for name in names]
+        folders = [folder / "shards" / name for name in manifest["shards"]]
         self.shards = Shards(folders, self.settings)
         _ = self.shards[0]  # settings that do not fit the arrays show at once
         self.pictures = Pictures(self.shards, counted(manifest, self.shards))
@@ -88,10 +84,8 @@ class Index:
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
-        name = check_relative(str(manifest.get("generation")))
-        self._generation = Generation(
-            folder / "generations" / name, self.shards, len(self.pictures)
-        )
+        made = folder / "generations" / manifest["generation"]
+        self._generation = Generation(made, self.shards, len(self.pictures))
         self._backbone: Backbone | None = None
         self._offering: dict[str, Nearest] = {}
         self._loading = threading.Lock()

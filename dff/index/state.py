@@ -22,7 +22,6 @@ from dff.index.format import (
     IndexProblem,
     Settings,
     file_record,
-    is_content_name,
     list_files,
     settings_facts,
 )
@@ -206,8 +205,6 @@ def read_change(path: Path) -> Change:
             and type(found.count) is int
             and isinstance(found.title, str)
             and manifest["format"] == VERSION
-            and all(is_content_name(name) for name in manifest["shards"])
-            and is_content_name(manifest["generation"])
         )
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         sound = False

@@ -134,7 +134,7 @@ class Shard:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
-        self.pictures = _read_pictures(folder / "pictures.jsonl")
+        self.pictures = read_pictures(folder / "pictures.jsonl")
         count, k, detail_k = len(self.pictures), settings.k, settings.detail_k
         for array, parts in ((self.basis, k), (self.detail_basis, detail_k)):
             if array.shape != (count, parts, settings.channels):
@@ -272,7 +272,8 @@ def _exactly(values: np.ndarray) -> tuple[float, ...]:
     return tuple(float(str(value)) for value in values)
 
 
-def _read_pictures(path: Path) -> list[Picture]:
+def read_pictures(path: Path) -> list[Picture]:
+    """A shard's pictures.jsonl; IndexProblem where it is missing or not what a build writes."""
     pictures: list[Picture] = []
     try:
         check_folder(path.parent, 2)

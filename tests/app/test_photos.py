@@ -460,4 +460,4 @@ def test_an_own_collection_that_is_damaged_has_ways_out(visit, own):
 def test_a_collection_without_pictures_is_damaged(visit, own):
     folder = folder_of(own)
     write_manifest(folder, {**read_manifest(folder), "shards": [], "count": 0})
-    assert "expected a list of shards" in visit(collection=own).errors[0]
+    assert "expected a valid 'shards'" in visit(collection=own).errors[0]
