@@ -147,7 +147,8 @@ def add(
         new, damaged = work.run()
         unreadable = sorted([*refused, *((begin + path, reason) for path, reason in damaged)])
         count = _append(index, new, begin, root, unreadable) if new else 0
-    return Report(folder, count, unreadable, work.resumed, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Report(folder, count, unreadable, work.resumed, seconds, work.changed)
 
 
 def clean_title(title: str) -> str:

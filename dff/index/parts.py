@@ -92,9 +92,8 @@ def build_part(
                 other.unlink()
         _write_head(work.journal, plan, out, part)
         _, damaged = work.run()
-    return Report(
-        out, len(own.ids) - len(damaged), sorted(damaged), work.resumed, time.perf_counter() - start
-    )
+    count, seconds = len(own.ids) - len(damaged), time.perf_counter() - start
+    return Report(out, count, sorted(damaged), work.resumed, seconds, work.changed)
 
 
 def merge(out: str | os.PathLike[str], *, whitening: Whitening | None = None) -> Report:
