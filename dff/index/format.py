@@ -30,7 +30,7 @@ import re
 import shutil
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from itertools import chain
@@ -55,7 +55,10 @@ _RANGES = {
 }
 MOST_BYTES = 2**50  # of a file
 _HUGE = 1e30
-_LISTS = {"blocks": int, "descriptors": str}  # the settings that are lists, and of what
+_LISTS: dict[str, Callable[[Any], bool]] = {  # the settings that are lists, and of what
+    "blocks": lambda value: type(value) is int and 0 < value <= _RANGES["channels"][1],
+    "descriptors": lambda value: isinstance(value, str) and re.fullmatch(r"\w+", value) is not None,
+}
 
 
 class IndexProblem(ValueError):
@@ -86,10 +89,8 @@ class Settings:
             value: Any = facts.get(field.name)
             least, most = _RANGES.get(field.name, (0, 0))
             if field.name in _LISTS:
-                of_all = isinstance(value, list) and all(
-                    isinstance(one, _LISTS[field.name]) for one in value
-                )
-                value = tuple(value) if of_all else None
+                of_all = isinstance(value, list) and all(map(_LISTS[field.name], value))
+                value = tuple(value) if value and of_all else None
             expected = field.type if isinstance(field.type, type) else tuple
             sound = isinstance(value, expected)
             if expected is int:

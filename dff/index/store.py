@@ -135,6 +135,13 @@ class Shard:
         self.folder = folder
         self.settings = settings
         self.pictures = read_pictures(folder / "pictures.jsonl")
+        others = {*settings.descriptors} - {"dff"}
+        for picture in self.pictures:
+            if missing := others - picture.regions.keys():
+                raise IndexProblem(
+                    f"{folder / 'pictures.jsonl'}: expected the regions of {picture.id} for "
+                    f"{', '.join(sorted(missing))}, got none; build the index again"
+                )
         count, k, detail_k = len(self.pictures), settings.k, settings.detail_k
         for array, parts in ((self.basis, k), (self.detail_basis, detail_k)):
             if array.shape != (count, parts, settings.channels):

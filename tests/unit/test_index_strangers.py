@@ -20,6 +20,7 @@ from dff.index import Index, IndexProblem
 from dff.index import build as building
 from dff.index.build import build
 from dff.index.check import info, verify
+from dff.index.collection import parse_facts
 from dff.index.format import file_record
 from dff.index.manifest import read_damaged, read_manifest, write_manifest
 from dff.index.repair import repair
@@ -258,6 +259,9 @@ SEALED = {
     "another count": (facts(count=13), "expected 13 pictures, the shards hold 12"),
     "a count in words": (facts(count="12"), "expected a valid 'count'"),
     "parts without end": (facts(k=10**9), "expected a valid 'k'"),
+    "a descriptor elsewhere": (facts(descriptors=["../gem"]), "expected a valid 'descriptors'"),
+    "no descriptor": (facts(descriptors=[]), "expected a valid 'descriptors'"),
+    "layers of nothing": (facts(blocks=[-1, 0]), "expected a valid 'blocks'"),
     "photos nowhere": (facts(photos_root="a\0b"), "expected photos_root to be a path"),
     "an added folder that climbs": (facts(added_roots={"..": "x"}), "of added_roots is not"),
     "a list for unreadable files": (facts(unreadable=[["one"]]), "expected a valid 'unreadable'"),
@@ -456,6 +460,20 @@ def test_building_again_mends_a_file_that_keeps_its_name(photos, counting, tmp_p
     path.write_bytes(sound[:-2] + b"\x11\x22")
     build(photos, out, counting, descriptors=("dff", "gem"), size=SIZE)
     assert only(out, pattern).read_bytes() == sound and verify(out) == []
+
+
+def test_a_descriptor_that_no_picture_has_is_refused_on_opening(folder):
+    facts(descriptors=["dff", "mac"])(folder)
+    with pytest.raises(IndexProblem, match="regions of shape_01 for mac, got none; build .* again"):
+        Index.open(folder)
+    assert len(verify(folder)) == 2  # its whitening is not there either
+
+
+@pytest.mark.parametrize("text", ["name,title\na,b,c\n", '"a\nb",title\nx,y\n', '"\x1b[31m"\n1\n'])
+def test_tables_of_photos_that_fit_no_line_are_refused_in_one(text):
+    with pytest.raises(IndexProblem, match="expected a column 'file', got") as caught:
+        parse_facts(text.encode(), "photos.csv")
+    assert str(caught.value).isprintable()
 
 
 def test_a_hash_is_what_others_compute(folder):
