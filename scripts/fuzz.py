@@ -1,6 +1,6 @@
 """Fuzz what reads files and texts from strangers, guided by the code that each input reaches.
 
-    pip install atheris==3.0.0        # Linux, Python 3.11 to 3.13; nothing else here needs it
+    pip install -r requirements-dev.txt      # atheris is for Linux on x86, Python up to 3.13
     python scripts/fuzz.py [--seconds 120] [--only pictures boxes manifests index]
     python scripts/fuzz.py --only index --input FILE        # one finding again
 
