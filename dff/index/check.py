@@ -123,7 +123,7 @@ def _check_names(folder: Path) -> Iterator[str]:
         if path.is_dir() and not path.is_symlink() and content_name(path) != path.name:
             yield (
                 f"{path.relative_to(folder).as_posix()}: its name is the hash of its files, and "
-                f"they have another one; run `python -m dff index repair {folder}` or {AGAIN}"
+                f"they have another one; {AGAIN}"
             )
 
 

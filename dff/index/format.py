@@ -154,23 +154,26 @@ class Picture:
             tuple((str(label), float(p)) for label, p in part) for part in values["names"]
         )
         values["regions"] = {str(k): (a, b) for k, (a, b) in values["regions"].items()}
-        for name in ("id", "path", "sha256", "pixels_sha256", "title", "category", "credit"):
-            values[name].encode()  # JSON can spell what is no text
-        places = (pair for pair in values["regions"].values())
-        counts = (values["width"], values["height"], values["cells"], *values["grid"])
-        for count in chain(counts, values["thumbnail"], *places):
+        picture = cls(**values)
+        picture._check()
+        return picture
+
+    def _check(self) -> None:
+        """Raise where a value is of another type, or beyond what a build writes."""
+        for text in (self.id, self.sha256, self.pixels_sha256, self.title, self.category):
+            text.encode()  # JSON can spell what is no text
+        self.credit.encode()
+        check_relative(self.path).encode()
+        counts = (self.width, self.height, self.cells, *self.grid, *self.thumbnail)
+        for count in chain(counts, *self.regions.values()):
             if type(count) is not int or not 0 <= count < MOST_BYTES:
                 raise ValueError(f"expected a count, got {count!r}")
-        shares = (p for part in values["names"] for _, p in part)
-        for number in chain(
-            (values["explained"],), values["energy"], values["detail_energy"], shares
-        ):
+        shares = (share for part in self.names for _, share in part)
+        for number in chain((self.explained,), self.energy, self.detail_energy, shares):
             if type(number) not in (int, float) or not -_HUGE < number < _HUGE:
                 raise ValueError(f"expected a number, got {number!r}")
-        if len(values["grid"]) != 2 or len(values["thumbnail"]) != 4:
+        if len(self.grid) != 2 or len(self.thumbnail) != 4:
             raise ValueError("expected 2 numbers for grid and 4 for thumbnail")
-        check_relative(values["path"])
-        return cls(**values)
 
 
 def check_relative(path: str) -> str:

@@ -16,8 +16,9 @@ from dff.index import IndexProblem, approximate, edit
 from dff.index import build as building
 from dff.index.build import build
 from dff.index.check import verify
+from dff.index.manifest import read_manifest
 from dff.index.repair import repair
-from dff.index.state import undo
+from dff.index.state import change, changes, undo
 from tests.conftest import SIZE
 
 resource = pytest.importorskip("resource", reason="limits of Unix")
@@ -165,6 +166,19 @@ def test_a_limit_on_files(sound, backbone, tmp_path, operation):
         work.do(operation)
     assert failed >= 1
     assert settled(work.folder) == expected
+
+
+def test_a_way_back_is_not_kept_of_a_change_that_did_not_happen(sound, backbone, tmp_path):
+    """The room ends between the state for undo and the manifest, which is larger."""
+    folder = Work(sound, tmp_path / "place", backbone).folder
+    before = content(folder)
+    manifest = read_manifest(folder)
+    manifest["unreadable"] = [[f"{number}.png", "is empty"] for number in range(1000)]
+    with files_of_at_most(20 * KB), pytest.raises(OSError, match="File too large"):
+        change(folder, manifest, "add", 1, "a title")
+    assert content(folder) == before
+    change(folder, manifest, "add", 1, "a title")
+    assert len(changes(folder)) == 1
 
 
 # --- a small disk ----------------------------------------------------------------------
