@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from dff.cli import main
 from dff.index import IndexProblem, approximate, edit
 from dff.index import build as building
 from dff.index.build import build
@@ -166,6 +167,15 @@ def test_a_limit_on_files(sound, backbone, tmp_path, operation):
         work.do(operation)
     assert failed >= 1
     assert settled(work.folder) == expected
+
+
+def test_the_command_line_says_it_in_one_line(sound, backbone, tmp_path, capsys):
+    folder = Work(sound, tmp_path / "place", backbone).folder
+    with files_of_at_most(9 * KB):
+        assert main(["index", "remove", str(folder), "shape_03"]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith("dff: no room left to write to") and "free some space" in said.err
 
 
 def test_a_way_back_is_not_kept_of_a_change_that_did_not_happen(sound, backbone, tmp_path):

@@ -318,6 +318,7 @@ def listen(event, args):
 sys.addaudithook(listen)  # for good, so it sleeps between
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered")  # infinity times nothing
 @pytest.mark.parametrize("name", SEALED)
 def test_opening_and_searching_end_in_a_sentence_and_read_nothing_else(
     folder, name, monkeypatch, tmp_path
