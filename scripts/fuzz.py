@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # nothing here is large
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # runnable from a checkout that is not installed
 
@@ -350,6 +349,7 @@ def main() -> int:
     parser.add_argument("--input", type=Path, metavar="FILE", help="run this one input alone")
     parser.add_argument("--target", choices=TARGETS, help=argparse.SUPPRESS)
     args, options = parser.parse_known_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # nothing here is large
     memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # what is written is synced
     with tempfile.TemporaryDirectory(dir=memory) as scratch:
         if args.input:
