@@ -22,6 +22,7 @@ from dff.index.format import (
     Settings,
     content_name,
     file_record,
+    is_content_name,
     load_array,
     new_folder,
     put,
@@ -80,7 +81,7 @@ def repair(folder: str | os.PathLike[str]) -> Repaired:
                 f"{safe_name(str(folder))}: no shard of this index is intact; build it again"
             )
         whitenings = _whitenings(folder, manifest, settings, shards, mended)
-        before = folder / "generations" / str(manifest.get("generation"))
+        before = folder / "generations" / _generation_name(manifest)
         half = _is_half(before / settings.descriptor)
         if not before.is_dir() or content_name(before) != before.name:
             mended.append("the whitened vectors were made again")
@@ -131,7 +132,13 @@ def _shard_names(manifest: Mapping[str, Any]) -> list[str]:
     listed = [str(name) for name in _list(manifest.get("shards"))]
     files = [str(name).split("/") for name in _table(manifest.get("files"))]
     filed = [parts[1] for parts in files if parts[0] == "shards" and len(parts) == 3]
-    return [name for name in dict.fromkeys([*listed, *sorted(filed)]) if name.isalnum()]
+    return [name for name in dict.fromkeys([*listed, *sorted(filed)]) if is_content_name(name)]
+
+
+def _generation_name(manifest: Mapping[str, Any]) -> str:
+    """That of the generation, or of none."""
+    name = manifest.get("generation")
+    return str(name) if is_content_name(name) else "unknown"
 
 
 def _intact(folder: Path, settings: Settings) -> Shard | None:
@@ -166,15 +173,24 @@ def _whitenings(
     files = _table(manifest.get("files"))
     found = {}
     for name in settings.descriptors:
-        place = f"generations/{manifest.get('generation')}/{name}"
+        place = f"generations/{_generation_name(manifest)}/{name}"
         own = [f for f in files if f.startswith(f"{place}/whitening")]
         sound = own and all(_as_written(folder, f, files[f]) for f in own)
-        if sound:
-            found[name] = Whitening.load(folder / place)
+        stored = _stored_whitening(folder / place) if sound else None
+        if stored is not None and stored.channels == settings.channels:
+            found[name] = stored
         else:
             found[name] = fit_whitening(shards, name, {"photos": "this collection, repaired"})
             mended.append(f"{name}: its whitening was fitted again, so its scores are others now")
     return found
+
+
+def _stored_whitening(folder: Path) -> Whitening | None:
+    """That of a descriptor, if it is one: a file may be as it was written, and written wrongly."""
+    try:
+        return Whitening.load(folder)
+    except ValueError:
+        return None
 
 
 def _as_written(folder: Path, name: str, record: Any) -> bool:
@@ -201,7 +217,9 @@ def _is_half(generation: Path) -> bool:
 
 
 def _pairs(value: Any) -> list[list[str]]:
-    return [one for one in _list(value) if isinstance(one, list) and len(one) == 2]
+    """[path, reason] of unreadable files, as far as they are texts."""
+    pairs = [one for one in _list(value) if isinstance(one, list) and len(one) == 2]
+    return [one for one in pairs if all(isinstance(text, str) for text in one)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -397,6 +397,21 @@ def test_verify_finds_all_at_once(photos, backbone, tmp_path, monkeypatch):
         repair(folder)
 
 
+@pytest.mark.parametrize("name", SEALED)
+def test_what_can_be_repaired_is_sound_then(folder, name):
+    trick, _ = SEALED[name]
+    trick(folder)
+    if "manifest" not in name and read_damaged(folder)["files"]:
+        seal(folder)
+    try:
+        done = repair(folder)
+    except IndexProblem as problem:
+        assert "\n" not in str(problem)
+    else:
+        assert done.mended and verify(folder) == []
+        assert len(Index.open(folder)) == done.count
+
+
 # --- what is written -------------------------------------------------------------------
 
 
