@@ -31,7 +31,8 @@ def add_to(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run Streamlit in this Python until it ends."""
-    from dff.index.format import MANIFEST, IndexProblem, read_manifest
+    from dff.index.format import MANIFEST, IndexProblem
+    from dff.index.manifest import read_manifest
 
     index = args.index or DEFAULT
     if args.index is None and not (index / MANIFEST).is_file():
