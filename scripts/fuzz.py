@@ -350,7 +350,8 @@ def main() -> int:
     parser.add_argument("--target", choices=TARGETS, help=argparse.SUPPRESS)
     args, options = parser.parse_known_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # nothing here is large
-    memory = "/dev/shm" if os.path.isdir("/dev/shm") else None  # what is written is synced
+    shared = "/dev/shm"  # noqa: S108 (memory: what is written is synced)
+    memory = shared if os.path.isdir(shared) else None
     with tempfile.TemporaryDirectory(dir=memory) as scratch:
         if args.input:
             for name in args.only:

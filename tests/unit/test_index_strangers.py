@@ -251,7 +251,7 @@ SEALED = {
     "no pictures": (raw(FILES + "pictures.jsonl", lambda d: b""), "expected a basis (0, 4, 2432)"),
     "a shard elsewhere": (facts(shards=["../../outside"]), "expected a valid 'shards'"),
     "shards that are one text": (facts(shards="abc"), "expected a valid 'shards'"),
-    "a generation elsewhere": (facts(generation="/tmp"), "expected a valid 'generation'"),
+    "a generation elsewhere": (facts(generation="/srv"), "expected a valid 'generation'"),
     "a generation that is not there": (facts(generation="0" * 12), "000000000000 is missing"),
     "a file elsewhere": (a_file_more("../../outside.txt"), "the entry of '../../outside.txt'"),
     "a file from the root": (a_file_more("/etc/passwd"), "the entry of '/etc/passwd'"),
