@@ -4,9 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import is_dataclass
+from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
+
+from dff.app.turns import wait_for
 
 AROUND = 100  # bytes that Python itself spends on a value
 
@@ -31,6 +35,15 @@ def one_each(value: object) -> int:
     return 1
 
 
+_all: "WeakSet[Cache]" = WeakSet()
+
+
+def forget_all() -> None:
+    """Empty every cache there is."""
+    for cache in list(_all):
+        cache.forget()
+
+
 class Cache:
     """The most recently used values, computed once each, also when two threads ask at once.
 
@@ -45,6 +58,13 @@ class Cache:
         self._total = 0
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
+        _all.add(self)
+
+    def forget(self) -> None:
+        """Keep nothing any more. What is being computed is kept when it is done."""
+        with self._guard:
+            self._values.clear()
+            self._total = 0
 
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """The value for `key`, computed by the first who asks."""
@@ -52,7 +72,9 @@ class Cache:
             if key in self._values:
                 return self._used(key)
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
+        if not lock.acquire(blocking=False):
+            wait_for(partial(lock.acquire, True))  # its user may leave meanwhile
+        try:
             with self._guard:
                 if key in self._values:
                     return self._used(key)
@@ -67,6 +89,8 @@ class Cache:
                 self._put(key, value, weight)
                 self._locks.pop(key, None)
             return value
+        finally:
+            lock.release()
 
     def get_all(
         self, keys: Sequence[Hashable], compute: Callable[[list[int]], Sequence[Any]]
