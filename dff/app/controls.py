@@ -3,6 +3,9 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dff.app.components.gallery import gallery
 from dff.app.engine import Source
@@ -15,6 +18,7 @@ from dff.app.state import (
     valid_k,
     write_one,
 )
+from dff.app.turns import Busy, turn
 from dff.images import EXTENSIONS, ImageError
 from dff.index import Index
 
@@ -125,16 +129,26 @@ def _browse(index: Index) -> None:
 
 def _upload() -> None:
     current = session()
-    file = st.session_state[f"upload{current.uploads}"]
+    file = st.session_state.get(f"upload{current.uploads}")
     if file is None:
         return
     current.uploads += 1
     data = file.getvalue()
+    _forget_file(file)
     try:
-        # Refused here, before anything else depends on it.
-        current.upload = Source.of_upload(file.name, data, limits().megapixels * 10**6)
-    except ImageError as error:
+        # Refused here, before anything else depends on it. One at a time: a large one takes 200 MB.
+        with turn():
+            current.upload = Source.of_upload(file.name, data, limits().megapixels * 10**6)
+    except (ImageError, Busy) as error:
         current.notice = str(error)
+
+
+def _forget_file(file: UploadedFile) -> None:
+    """Streamlit would keep every file of a session until that has ended."""
+    context = get_script_run_ctx()
+    manager = context and context.uploaded_file_mgr
+    if context and isinstance(manager, MemoryUploadedFileManager):
+        manager.remove_file(context.session_id, file.file_id)
 
 
 def _drop_upload() -> None:

@@ -13,6 +13,7 @@ from streamlit.navigation.page import StreamlitPage
 from dff.app.collections import chosen
 from dff.app.engine import Engine, engine
 from dff.app.limits import limits
+from dff.app.memory import few_heaps, tidier
 from dff.index import IndexProblem
 from dff.marks import badge
 from dff.threads import prepare
@@ -30,6 +31,8 @@ STYLE = """<style>
 def main() -> None:
     """Run the dashboard's script: Streamlit calls it anew for every interaction."""
     prepare()
+    few_heaps()
+    tidier()
     # A drawn icon: Streamlit fetches named ones from the web, and a laptop may have none.
     st.set_page_config("DFF", page_icon=Image.fromarray(badge(1, 0, 64)), layout="wide")
     st.html(STYLE)

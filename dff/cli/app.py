@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
         )
     read_manifest(index)
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
-    environment = {**os.environ, "DFF_INDEX": str(index.resolve())}
+    # Few heaps from the beginning: see dff.app.memory.
+    environment = {"MALLOC_ARENA_MAX": "2", **os.environ, "DFF_INDEX": str(index.resolve())}
     with subprocess.Popen(command, env=environment) as server:
         try:
             return server.wait()
