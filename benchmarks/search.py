@@ -19,6 +19,7 @@ import argparse
 import csv
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from dff import explain
 from dff.index import Index
 from dff.index import coarse as first
 from dff.index.approximate import Nearest, grouped
+from dff.index.manifest import write_manifest
 from dff.index.pictures import regions_of_all
 from dff.matching import Stored, matched_rows
 from dff.products import cores, products
@@ -361,10 +363,12 @@ def blends_recall(queries, all_rows, coarse_first) -> list[float]:
 
 
 def opening(options: argparse.Namespace, folder: Path) -> Points:
-    """Opening an index and looking things up in it. The shards are one and the same, linked."""
+    """Opening an index and looking things up in it. The shards are one and the same, all files of
+    which have many names."""
     sample = Index.open(SAMPLE)
     shard = sample.shards[0].folder
     held = len(sample.shards[0].pictures)
+    once = Path(shutil.copytree(shard, folder / "once"))  # where links to it can be made
     facts = {k: v for k, v in sample.manifest.items() if k not in ("files", "shards", "count")}
     rows = []
     for count in (10_000, 100_000, 1_000_000):
@@ -372,11 +376,13 @@ def opening(options: argparse.Namespace, folder: Path) -> Points:
         (out / "shards").mkdir(parents=True)
         names = [f"{number:012}" for number in range(round(count / held))]
         for name in names:
-            (out / "shards" / name).symlink_to(shard)
+            (out / "shards" / name).mkdir()
+            for path in once.iterdir():
+                os.link(path, out / "shards" / name / path.name)
         sizes_of = {path.name: {"bytes": path.stat().st_size} for path in shard.iterdir()}
         files = {f"shards/{n}/{file}": size for n in names for file, size in sizes_of.items()}
         manifest = {**facts, "count": held * len(names), "shards": names, "files": files}
-        (out / "index.json").write_text(json.dumps(manifest))
+        write_manifest(out, manifest)
         begin = time.perf_counter()
         index = Index.open(out)
         opened = time.perf_counter()

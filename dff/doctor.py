@@ -10,6 +10,8 @@ number is measured and told.
 import hashlib
 import os
 import platform
+import re
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +21,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from dff.backbones.weights import Weights
+from dff.cache import cache_folder
 from dff.index.collection import find_pictures, read_facts
+from dff.troubles import LOG, shortened
+from dff.userdata import data_folder
 
 if TYPE_CHECKING:
     from dff.backbones import Backbone
@@ -32,6 +37,7 @@ PACKAGES = {
     "torchvision": "torchvision",
     "timm": "timm",
     "numpy": "numpy",
+    "pillow": "pillow",
     "streamlit": "streamlit",
     "opencv": "opencv-python-headless",
 }
@@ -108,6 +114,35 @@ def memory() -> dict[str, int | None]:
     return {"total": total, "available": available}
 
 
+def folders() -> dict[str, dict[str, Any]]:
+    """Where DFF keeps things here, and how many bytes are free there (None if unknown)."""
+    return {
+        name: {"folder": shortened(folder), "free": _free(folder)}
+        for name, folder in (("data", data_folder()), ("cache", cache_folder()))
+    }
+
+
+def _free(folder: Path) -> int | None:
+    there = next((place for place in (folder, *folder.parents) if place.is_dir()), None)
+    try:
+        return None if there is None else shutil.disk_usage(there).free
+    except OSError:
+        return None
+
+
+def errors() -> dict[str, Any]:
+    """The log of unforeseen errors: where it is, how many it holds, and the ids of the last three.
+
+    The dashboard's are in its server's own log.
+    """
+    path = data_folder() / LOG
+    try:
+        ids = re.findall(r"^--- error (\w+),", path.read_text("utf-8", "replace"), re.MULTILINE)
+    except OSError:
+        ids = []
+    return {"log": shortened(path), "count": len(ids), "last": ids[-3:]}
+
+
 def check_index(folder: Path) -> Check:
     """Whether an index opens and every file is as it was written.
 
@@ -116,14 +151,14 @@ def check_index(folder: Path) -> Check:
     from dff.index.check import verify
     from dff.index.search import Index
 
-    problems = verify(folder)
+    problems, shown = verify(folder), shortened(folder)
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        return Check("index", "failed", f"{folder}: {problems[0]}{more}")
+        return Check("index", "failed", f"{shown}: {problems[0]}{more}")
     index = Index.open(folder)
     missing = sum(index.photo_path(row) is None for row in range(len(index)))
     photos = f", {missing} of their photos are not where it expects them" if missing else ""
-    return Check("index", "ok", f"{folder}: {len(index)} pictures, every file as written{photos}")
+    return Check("index", "ok", f"{shown}: {len(index)} pictures, every file as written{photos}")
 
 
 def check_file(weights: Weights) -> Check:
@@ -140,9 +175,19 @@ def check_file(weights: Weights) -> Check:
     return Check(
         name,
         "failed",
-        f"{weights.file}: expected a sha256 that begins with {weights.sha256}, got "
+        f"{shortened(weights.file)}: expected a sha256 that begins with {weights.sha256}, got "
         f"{digest[: len(weights.sha256)]}; delete the file, it will be fetched again",
     )
+
+
+def check_prepared() -> Check:
+    """Whether the bundled network lies in the cache as the engine reads it."""
+    from dff.backbones.prepared import is_prepared
+
+    name, place = "prepared network", shortened(cache_folder() / "networks")
+    if is_prepared():
+        return Check(name, "ok", f"in {place}")
+    return Check(name, "unknown", f"not in {place} yet: the first use makes it, in some seconds")
 
 
 def check_fingerprint(backbone: "Backbone") -> Check:
@@ -256,7 +301,7 @@ def document(
     threads: int | None,
     ranks: Ranks | None = None,
 ) -> dict[str, Any]:
-    """Everything as JSON values."""
+    """Everything as JSON values, to be shown to others: the user's own folder is "~"."""
     file = weights.file
     return {
         "versions": versions(),
@@ -270,9 +315,11 @@ def document(
             "backbone": network,
             "origin": weights.origin,
             "licence": weights.licence,
-            "file": None if file is None else str(file),
+            "file": None if file is None else shortened(file),
             "bytes": file.stat().st_size if file is not None and file.is_file() else None,
         },
+        "folders": folders(),
+        "errors": errors(),
         "checks": [vars(check) for check in checks],
         "ranks": None if ranks is None else vars(ranks),
         "healthy": all(check.status != "failed" for check in checks),

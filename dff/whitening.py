@@ -191,7 +191,8 @@ class Whitening:
             data = (path.parent / Path(facts["array"]).name).read_bytes()
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:
                 raise ValueError("the array does not have the recorded sha256")
-            rows = np.load(io.BytesIO(data), allow_pickle=False)
+            # Not np.load: it takes archives of arrays, too.
+            rows = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
             known = rows.dtype in (np.float16, np.float32)
             if not known or rows.ndim != 2 or not np.isfinite(rows).all():
                 raise ValueError(f"expected a finite 2-D float array, got {rows.dtype}")
@@ -204,7 +205,7 @@ class Whitening:
                 int(facts["dimensions"]),
                 dict(facts["provenance"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        except Exception as error:  # NumPy raises nearly every type there is for strange headers
             raise ValueError(
                 f"no usable whitening in {path} ({type(error).__name__}: {error}); fit it again"
             ) from error

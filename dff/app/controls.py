@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from dff.app.components.gallery import gallery
 from dff.app.engine import Source
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.state import (
@@ -19,9 +19,10 @@ from dff.app.state import (
     write_one,
 )
 from dff.app.turns import Busy, turn
-from dff.images import EXTENSIONS, ImageError
+from dff.images import EXTENSIONS, ImageError, safe_name
 from dff.index import Index
 
+MEGABYTE = 1 << 20  # as Streamlit counts
 TOP_CHOICES = (6, 12, 24, 48)  # full rows of two, three and six cards
 
 
@@ -116,7 +117,7 @@ def panel(key: str, title: str, draw: Callable[[], None]) -> None:
             try:
                 draw()
             except ValueError as problem:
-                st.error(plain(str(problem)), icon=":material/error:")
+                say(problem)
 
 
 @st.dialog("Choose a picture", width="large")
@@ -130,25 +131,26 @@ def _browse(index: Index) -> None:
 def _upload() -> None:
     current = session()
     file = st.session_state.get(f"upload{current.uploads}")
-    if file is None:
+    if not isinstance(file, UploadedFile):  # none, or one of another session
         return
     current.uploads += 1
     data = file.getvalue()
-    _forget_file(file)
+    # Streamlit would keep it beside ours, and that of every upload before, until the session ends.
+    if (context := get_script_run_ctx()) is not None:
+        context.uploaded_file_mgr.remove_session_files(context.session_id)
     try:
+        if len(data) > limits().megabytes * MEGABYTE:  # browsers are told, others are not
+            raise ImageError(
+                f"{safe_name(file.name)}: expected at most {limits().megabytes} MB, "
+                f"got {len(data) / MEGABYTE:.1f}"
+            )
         # Refused here, before anything else depends on it. One at a time: a large one takes 200 MB.
         with turn():
-            current.upload = Source.of_upload(file.name, data, limits().megapixels * 10**6)
+            source = Source.of_upload(file.name, data, limits().megapixels * 10**6)
+        current.traces.add(source.sha256)
+        current.upload = source
     except (ImageError, Busy) as error:
         current.notice = str(error)
-
-
-def _forget_file(file: UploadedFile) -> None:
-    """Streamlit would keep every file of a session until that has ended."""
-    context = get_script_run_ctx()
-    manager = context and context.uploaded_file_mgr
-    if context and isinstance(manager, MemoryUploadedFileManager):
-        manager.remove_file(context.session_id, file.file_id)
 
 
 def _drop_upload() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from dff.app import deletion_data, deletion_markup, markup, naming
 from dff.app.deletion_data import HiddenOnFactors, HiddenPart, Pair, Place
 from dff.app.engine import Engine, Source
+from dff.app.errors import say
 from dff.app.factors_data import PartFacts, part_facts, plain
 from dff.app.factors_pictures import View
 from dff.app.microscope import Microscope, Slide
@@ -81,7 +82,7 @@ def result_test(
             st.html(deletion_markup.tests_table(parts, tests, chosen))
             st.markdown(plain(deletion_data.verdict(parts, tests)))
     except ValueError as problem:
-        slot.error(plain(str(problem)), icon=":material/error:")
+        say(problem, slot)
     st.caption(deletion_data.NOTE)
 
 

@@ -250,3 +250,10 @@ def plain(text: str, longest: int = 400) -> str:
     if len(text) > longest:
         text = text[: longest - 1] + "…"
     return "".join("\\" + c if c in "\\`*_{}[]()<>#+-.!|~$:" else c for c in text)
+
+
+def label(text: str) -> str:
+    """A stranger's text as a widget's label that is read aloud: Markdown has no effect on it, and
+    no backslashes are heard. What is neither letter nor digit nor a mark of a sentence is a space.
+    """
+    return " ".join("".join(c if c.isalnum() or c in ",.'’-" else " " for c in text).split())

@@ -24,6 +24,9 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from dff.app.errors import logged
+from dff.troubles import UNFORESEEN_WORK
+
 log = logging.getLogger(__name__)
 
 QUEUED, RUNNING, DONE, CANCELLED, FAILED = "queued", "running", "done", "cancelled", "failed"
@@ -192,12 +195,11 @@ class Jobs:
             state = DONE
         except Cancelled:
             state = CANCELLED
-        except (ValueError, OSError) as error:  # what the package raises, with what to do
+        except ValueError as error:  # what the package raises, with what to do
             message = str(error)
             log.warning("%s: %s", job.title, error)
-        except Exception:
-            message = "Something went wrong. The server's log says what."
-            log.exception("%s", job.title)
+        except Exception as error:
+            message = logged(error, job.title, UNFORESEEN_WORK)
         with self._change:
             if job.active:  # else it was given up, and all have been told so
                 self._end(job, state, message)

@@ -7,6 +7,8 @@ must not keep it from the others.
 import os
 from dataclasses import dataclass
 
+from streamlit import config
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -31,3 +33,13 @@ PUBLIC = Limits(False, False, parts=8, results=24, megabytes=8, megapixels=16)
 def limits() -> Limits:
     """The limits of this server: those for strangers if DFF_PUBLIC is set, and not to 0."""
     return OWN_MACHINE if os.environ.get("DFF_PUBLIC", "0") in ("", "0") else PUBLIC
+
+
+def cap_uploads() -> None:
+    """Have Streamlit refuse what is too large for strangers when it comes in, whoever sends it.
+
+    Its widgets only ask the browser to; the server's own limit, of a ZIP of photos, is far higher.
+    """
+    most = limits().megabytes
+    if not limits().changes and config.get_option("server.maxUploadSize") > most:
+        config.set_option("server.maxUploadSize", most)

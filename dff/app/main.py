@@ -8,15 +8,18 @@ from typing import Literal
 
 import streamlit as st
 from PIL import Image
+from streamlit.errors import FragmentHandledException
 from streamlit.navigation.page import StreamlitPage
 
+from dff.app import errors
 from dff.app.collections import chosen
 from dff.app.engine import Engine, engine
-from dff.app.limits import limits
+from dff.app.limits import cap_uploads, limits
 from dff.app.memory import few_heaps, tidier
 from dff.index import IndexProblem
 from dff.marks import badge
 from dff.threads import prepare
+from dff.troubles import CLOSED_COLLECTION, new_id
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,8 @@ def main() -> None:
     prepare()
     few_heaps()
     tidier()
+    errors.take_over()
+    cap_uploads()
     # A drawn icon: Streamlit fetches named ones from the web, and a laptop may have none.
     st.set_page_config("DFF", page_icon=Image.fromarray(badge(1, 0, 64)), layout="wide")
     st.html(STYLE)
@@ -76,7 +81,12 @@ def _page(
     """A page of `dff.app.views`, imported when it is opened: the first view waits for no other."""
 
     def run() -> None:
-        import_module(f"dff.app.views.{name}").page(shared)
+        try:
+            import_module(f"dff.app.views.{name}").page(shared)
+        except FragmentHandledException:
+            pass  # it has said so itself
+        except Exception as error:
+            errors.tell(error, f"the page {name}")
 
     return st.Page(run, title=title, url_path=name, default=default, visibility=visibility)
 
@@ -84,8 +94,9 @@ def _page(
 def _no_index(folder: Path, problem: IndexProblem) -> None:
     st.title("No collection yet")
     if not limits().changes:
-        st.write("The collection of this server cannot be opened. Its log says why.")
-        log.error("%s: %s", folder, problem)
+        id = new_id()
+        log.error("error %s, %s: %s", id, folder, problem)
+        st.write(CLOSED_COLLECTION.sentence(id))
         return
     st.write(
         "The dashboard shows an index: the parts of every photo of a collection. Build one from a "

@@ -1,12 +1,17 @@
-"""Values that are computed once and remembered for all sessions, within a bound."""
+"""Values that are computed once and remembered for all sessions, within a bound.
 
+What was computed from something that is a session's own, such as an uploaded picture, is forgotten
+with the session: `Traces`.
+"""
+
+import queue
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
-from weakref import WeakSet
 
 import numpy as np
 
@@ -30,18 +35,59 @@ def bytes_of(value: object) -> int:
     return AROUND
 
 
+_CACHES: weakref.WeakSet["Cache"] = weakref.WeakSet()
+_listing = threading.Lock()
+
+
+@cache
+def _forgetting() -> "queue.SimpleQueue[set[str]]":
+    """Marks that are to be forgotten by all caches, and the thread that does it."""
+    marks: queue.SimpleQueue[set[str]] = queue.SimpleQueue()
+
+    def run() -> None:
+        while True:
+            gone = marks.get()
+            with _listing:
+                caches = list(_CACHES)
+            for one in caches:
+                for mark in gone:
+                    one.forget_marked(mark)
+
+    threading.Thread(target=run, name="dff-forget", daemon=True).start()
+    return marks
+
+
+def _has(key: Hashable, mark: str) -> bool:
+    return any(_has(part, mark) for part in key) if isinstance(key, tuple) else key == mark
+
+
 def one_each(value: object) -> int:
     """For a cache of so many values, whatever they weigh."""
     return 1
 
 
-_all: "WeakSet[Cache]" = WeakSet()
-
-
 def forget_all() -> None:
     """Empty every cache there is."""
-    for cache in list(_all):
-        cache.forget()
+    with _listing:
+        caches = list(_CACHES)
+    for one in caches:
+        one.forget()
+
+
+class Traces:
+    """What a session left in the caches: all of it is dropped when this object goes, or soon after.
+
+    Whoever holds what it was computed from must not be kept by a cache, or neither ever goes.
+    """
+
+    def __init__(self) -> None:
+        self._marks: set[str] = set()
+        # Objects may go in the middle of anything, so nothing but this is done there.
+        weakref.finalize(self, _forgetting().put, self._marks)
+
+    def add(self, mark: str) -> None:
+        """From now on: every value whose key has this text in it, such as a file's sha256."""
+        self._marks.add(mark)
 
 
 class Cache:
@@ -58,7 +104,8 @@ class Cache:
         self._total = 0
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
-        _all.add(self)
+        with _listing:
+            _CACHES.add(self)
 
     def forget(self) -> None:
         """Keep nothing any more. What is being computed is kept when it is done."""
@@ -108,6 +155,12 @@ class Cache:
                     self._put(*one)
             found.update(made)
         return [found[key] for key in keys]
+
+    def forget_marked(self, mark: str) -> None:
+        """Drop every value whose key has `mark` in it, however deep inside."""
+        with self._guard:
+            gone = [self._values.pop(key) for key in list(self._values) if _has(key, mark)]
+            self._total -= sum(weight for _, weight in gone)
 
     def _used(self, key: Hashable) -> Any:
         self._values.move_to_end(key)

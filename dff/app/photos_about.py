@@ -9,6 +9,7 @@ import streamlit as st
 from dff.app import markup
 from dff.app.collections import Collection
 from dff.app.engine import Engine
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.photos_words import counted, megabytes
@@ -117,7 +118,7 @@ def _verified(problems: list[str]) -> None:
         st.success("Every file is as it was written.", icon=":material/verified:")
         return
     for problem in problems[:10]:
-        st.error(plain(problem), icon=":material/error:")
+        say(problem)
     if len(problems) > 10:
         st.error(f"And {len(problems) - 10} more.", icon=":material/error:")
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dff.app import photos_store
 from dff.app.collections import Collection, choose
+from dff.app.errors import say, shown
 from dff.app.factors_data import plain
 from dff.app.jobs import jobs
 from dff.app.photos_words import counted, duration, megabytes
@@ -49,6 +50,8 @@ def delete_button(collection: Collection) -> None:
 
 
 def _delete(collection: Collection) -> None:
+    if jobs().of(collection.name) is not None:  # a button that is disabled can be pressed still
+        return
     photos_store.delete(collection.name)
     jobs().dismiss_of(collection.name)
     choose("")
@@ -181,10 +184,10 @@ def attempt(run: Callable[[], object]) -> None:
     try:
         run()
     except (ValueError, OSError) as problem:
-        st.session_state[PROBLEM] = str(problem)
+        st.session_state[PROBLEM] = shown(problem)
 
 
 def say_problem() -> None:
     """What was refused in the last run."""
     if problem := st.session_state.pop(PROBLEM, None):
-        st.error(plain(problem), icon=":material/error:")
+        say(problem)

@@ -11,6 +11,7 @@ import streamlit as st
 from dff.app import photos_store
 from dff.app.collections import Collection
 from dff.app.engine import Engine
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.jobs import jobs
 from dff.app.photos_change import attempt, form, next_form
@@ -165,7 +166,7 @@ def _folder(key: str) -> Given:
         return Given()
     given = look(text)
     if given.problem:
-        st.error(plain(given.problem), icon=":material/error:")
+        say(given.problem)
     else:
         st.caption(f"{counted(given.count, 'picture')} found.")
     return given

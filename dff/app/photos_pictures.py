@@ -7,7 +7,7 @@ import streamlit as st
 from dff.app.collections import Collection
 from dff.app.components.gallery import gallery, gallery_of_many
 from dff.app.engine import Engine
-from dff.app.factors_data import plain
+from dff.app.factors_data import label, plain
 from dff.app.jobs import jobs
 from dff.app.limits import limits
 from dff.app.photos_change import attempt
@@ -54,7 +54,7 @@ def _change(collection: Collection, index: Index, rows: Sequence[int]) -> None:
                 picture = index.pictures[row]
                 st.image(data_uri(index.thumbnail(row)), width=96, alt=safe_name(picture.title))
                 titles[picture.id] = st.text_input(
-                    f"Name of {safe_name(picture.title)}",
+                    f"Name of {label(safe_name(picture.title))}",
                     picture.title,
                     LONGEST_TITLE,
                     key=f"title_{picture.id}",

@@ -17,6 +17,7 @@ from dff.app.collections import RECORD, VALID, own_folder, own_names, read_recor
 from dff.index import Index
 from dff.index.edit import clean_title
 from dff.index.format import MANIFEST, write_json
+from dff.index.manifest import write_manifest
 from dff.index.state import compact
 from dff.userdata import data_folder
 
@@ -119,7 +120,7 @@ def copy_index(source: Path, name: str, tell: Any) -> None:
         manifest["photos_root"] = index.photos_url or root
         if roots:
             manifest["added_roots"] = {begin[:-1]: path for begin, path in roots.items()}
-        write_json(scratch / MANIFEST, manifest)
+        write_manifest(scratch, manifest)
         os.replace(scratch, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -11,9 +11,12 @@ from dff.app.photos_words import counted
 from dff.app.views.compare import MORE
 from dff.backbones import Backbone, load_backbone
 from dff.descriptors import DEFAULT_DESCRIPTOR
+from dff.images import safe_name
 from dff.index.build import Progress, Report, build
 from dff.index.edit import add, rewhiten
 from dff.threads import use_all_cores
+
+NAMED = 3  # changed files that a message names
 
 
 def settings_of(k: int, *, compare: bool) -> dict[str, object]:
@@ -105,4 +108,13 @@ def _said(job: Job, report: Report, what: str) -> str:
     job.details = report.unreadable
     refused = len(report.unreadable)
     left_out = f", {counted(refused, 'file')} left out" if refused else ""
-    return f"{counted(report.count, 'picture').capitalize()} {what}{left_out}."
+    return f"{counted(report.count, 'picture').capitalize()} {what}{left_out}.{_changed(report)}"
+
+
+def _changed(report: Report) -> str:
+    """A sentence on files that changed during the build; empty without any."""
+    if not report.changed:
+        return ""
+    names = ", ".join(safe_name(path) for path in report.changed[:NAMED])
+    more = len(report.changed) - NAMED
+    return f" Changed meanwhile, taken as they are now: {names}{f' and {more} more' * (more > 0)}."

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dff.app import kept
-from dff.app.factors_data import plain
+from dff.app.factors_data import label, plain
 from dff.export.page import data_uri
 from dff.export.records import csv_table, csv_text
 from dff.index import Index
@@ -169,7 +169,7 @@ def _entry(index: Index, entry: Entry) -> None:
                 )
             key = f"shortlist_note_{entry.id}"
             st.text_input(
-                f"Note on {_title(index, entry)}",
+                f"Note on {label(_title(index, entry))}",
                 entry.note,
                 max_chars=LONGEST,
                 placeholder="A note",

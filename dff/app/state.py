@@ -7,14 +7,15 @@ address is a stranger's text: what does not fit is dropped, not shown as an erro
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from dff.app.engine import Source
+from dff.app.engine import Source, look_again
 from dff.app.limits import limits
+from dff.app.memo import Traces
 from dff.app.stories import load
 from dff.explain import check_weights
 from dff.geometry import Box, check_box
@@ -29,18 +30,20 @@ class Session:
     """One user's choices beyond the bound widgets.
 
     picture, k: the chosen picture's id and number of parts. upload: the uploaded picture while it
-    is the query; uploads: how many files there were. box and weights belong to `subject`, the
-    query they were chosen for. opened: the id of the result whose detail is open; arrived: the same
-    as the address gave it, until it is closed. view: of Explore's, ONE, CONCEPTS or SEVERAL; turns:
-    how often it was changed by anything but its switch. chosen: the ids of the set of Concepts;
-    asked: the ids of several pictures as one query, those that results are to be like and those
-    that they are not. View, chosen and asked are None before the address has been read.
+    is the query; uploads: how many files there were; traces: what was computed from them. box and
+    weights belong to `subject`, the query they were chosen for. opened: the id of the result whose
+    detail is open; arrived: the same as the address gave it, until it is closed. view: of
+    Explore's, ONE, CONCEPTS or SEVERAL; turns: how often it was changed by anything but its switch.
+    chosen: the ids of the set of Concepts; asked: the ids of several pictures as one query, those
+    that results are to be like and those that they are not. View, chosen and asked are None before
+    the address has been read.
     """
 
     picture: str | None = None
     k: int | None = None
     upload: Source | None = None
     uploads: int = 0
+    traces: Traces = field(default_factory=Traces)
     subject: tuple[str, int] | None = None
     box: Box | None = None
     weights: tuple[float, ...] | None = None
@@ -71,6 +74,7 @@ def session() -> Session:
     """This user's session."""
     if "session" not in st.session_state:
         st.session_state["session"] = Session()
+        look_again()
     found: Session = st.session_state["session"]
     return found
 
@@ -140,8 +144,15 @@ def valid_weights(value: object, k: int) -> tuple[float, ...] | None:
 
 def valid_k(text: str) -> int | None:
     """A number of parts from the address, or None."""
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    return number if 1 <= number <= limits().parts else None
+    return valid_whole(text, limits().parts)
+
+
+def valid_whole(text: str, most: int) -> int | None:
+    """A whole number from 1 to `most` from the address, or None."""
+    # Python refuses to convert thousands of digits, with an error.
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    return int(text) if 1 <= int(text) <= most else None
 
 
 def _box(text: str, size: tuple[int, int]) -> Box | None:

@@ -65,6 +65,15 @@ class Prepared:
     model: "ov.Model"
 
 
+def is_prepared(folder: Path | None = None) -> bool:
+    """Whether the bundled network, as it is installed now, lies whole in the cache.
+
+    folder: as in `prepared_network`. Raises WeightsUnavailable where its weights are missing.
+    """
+    place = (folder or cache_folder() / "networks") / _key(lite0_file())
+    return all((place / name).is_file() for name in (FACTS, *FILES))
+
+
 def prepared_network(folder: Path | None = None) -> Prepared | None:
     """The bundled network from the cache, made now where it is not there yet.
 

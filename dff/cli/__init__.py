@@ -1,18 +1,21 @@
 """The command line: `python -m dff ...`, one file a command.
 
-Exit status: 0 done, 1 nothing found or a check failed, 2 wrong use or bad input, 130 stopped with
-Ctrl-C. Errors are one line on stderr. Commands import what is heavy when they run, so that --help
+Exit status: 0 done, 1 nothing found or a check failed, 2 wrong use or bad input, 3 an error of DFF
+itself, 130 stopped with Ctrl-C. Errors are one line on stderr; of one that nobody foresaw the
+details are in a log (`dff.troubles`). Commands import what is heavy when they run, so that --help
 answers at once.
 """
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from dff.cli import app, doctor, evaluate, factorize, index, search
 from dff.cli.common import Parser, complain
 from dff.threads import prepare
 
+FAULT = 3
 STOPPED = 130
 
 
@@ -42,6 +45,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:  # what the package raises for bad input, with what to do
         complain(str(error))
         return 2
+    except Exception as error:
+        _tell(error)
+        return FAULT
+
+
+def _tell(error: Exception) -> None:
+    """One line on an error that nobody foresaw, and where its details are."""
+    from dff.troubles import new_id, shortened, trouble_of, write_down
+
+    id = new_id()
+    log = write_down(error, id)
+    if log is None:  # nothing can be written: then they are here
+        traceback.print_exception(error)
+        complain(trouble_of(error).sentence(id, "the details are above."))
+    else:
+        where = f"the details are in {shortened(log)}, to be sent with `dff doctor`."
+        complain(trouble_of(error).sentence(id, where))
 
 
 def build_parser() -> Parser:

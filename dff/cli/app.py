@@ -9,6 +9,15 @@ from typing import Any
 
 DEFAULT = Path("sample_index")
 PAGE = Path(__file__).parents[1] / "app" / "run.py"
+# As in .streamlit/config.toml, which Streamlit finds beside the sources only. What is set already,
+# by whoever starts the server, holds.
+SETTINGS = {
+    "STREAMLIT_SERVER_ADDRESS": "localhost",  # by default Streamlit listens on every interface
+    "STREAMLIT_SERVER_MAX_UPLOAD_SIZE": "500",
+    "STREAMLIT_SERVER_SHOW_EMAIL_PROMPT": "false",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "false",
+    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "none",
+}
 
 
 def add_to(commands: Any) -> None:
@@ -22,7 +31,8 @@ def add_to(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run Streamlit in this Python until it ends."""
-    from dff.index.format import MANIFEST, IndexProblem, read_manifest
+    from dff.index.format import MANIFEST, IndexProblem
+    from dff.index.manifest import read_manifest
 
     index = args.index or DEFAULT
     if args.index is None and not (index / MANIFEST).is_file():
@@ -33,8 +43,9 @@ def run(args: argparse.Namespace) -> int:
     read_manifest(index)
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
     # Few heaps from the beginning: see dff.app.memory.
-    environment = {"MALLOC_ARENA_MAX": "2", **os.environ, "DFF_INDEX": str(index.resolve())}
-    with subprocess.Popen(command, env=environment) as server:
+    environment = {"MALLOC_ARENA_MAX": "2", **SETTINGS, **os.environ}
+    environment["DFF_INDEX"] = str(index.resolve())
+    with subprocess.Popen(command, env=environment) as server:  # noqa: S603 (ours)
         try:
             return server.wait()
         except KeyboardInterrupt:  # the terminal has sent it to Streamlit too, which tidies up

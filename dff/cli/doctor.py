@@ -19,7 +19,8 @@ def add_to(commands: Any) -> None:
     parser = commands.add_parser(
         "doctor",
         help="say what is installed, and check that it works",
-        description="Say what is installed and check the index. With --backbone also load that "
+        description="Say what is installed and check the index: text to copy into a report of an "
+        "error. With --backbone also load that "
         "network's weights (fetching them on first use), compare them with their checksum, and "
         "see how well the sample photos of landmarks find each other.",
     )
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             unavailable = problem
     weights = find_weights(name)  # now, when they may have been fetched
     file = doctor.check_file(weights)
-    checks += [file, *tried]
+    checks += [file, *([doctor.check_prepared()] if name == DEFAULT_NAME else []), *tried]
     facts = doctor.document(name, weights, checks, threads=network_threads(), ranks=ranks)
     if args.json:
         print_json(facts)
@@ -107,6 +108,12 @@ def _print(facts: dict[str, Any]) -> None:
     ]
     if weights["bytes"] is not None:
         rows.append(("size", f"{weights['bytes'] / 1e6:.1f} MB"))
+    for kind, place in facts["folders"].items():
+        free = "" if place["free"] is None else f", {place['free'] / 2**30:.1f} GB free"
+        rows.append((kind, place["folder"] + free))
+    log = facts["errors"]
+    last = f", the last: {', '.join(log['last'])}" if log["count"] else ""
+    rows.append(("errors", f"{log['count']} in {log['log']}{last}"))
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         print(f"{name.ljust(width)}  {text}")

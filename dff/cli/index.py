@@ -142,7 +142,11 @@ def run_info(args: argparse.Namespace) -> int:
         return 0
     whitenings = [
         f"{name}: {w['dimensions']} dimensions, "
-        + (f"power {w['power']:g}, on {w['fitted_on']}" if w["power"] else "not whitened")
+        + (
+            f"power {w['power']:g}, on {w.get('fitted_on', 'other photos')}"
+            if w["power"]
+            else "not whitened"
+        )
         for name, w in facts["whitening"].items()
     ]
     missing = f"{facts['photos_missing'] or 'none'} missing"
@@ -174,7 +178,7 @@ def run_info(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Check an index; 1 where something is wrong."""
-    from dff.index.check import verify
+    from dff.index.check import notes, verify
 
     problems = verify(args.index)
     for problem in problems:
@@ -184,6 +188,8 @@ def run_verify(args: argparse.Namespace) -> int:
         complain(f"{args.index}: {len(problems)} {many} found")
         return 1
     print(f"{args.index}: every file is as it was written")
+    for note in notes(args.index):
+        print(f"note: {note}")
     return 0
 
 

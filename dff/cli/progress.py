@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def told(
     args: argparse.Namespace, work: Callable[[Callable[["Progress"], None]], "Report"]
 ) -> "Report | None":
-    """The report of long work, with a bar and what was left out on stderr; None if stopped."""
+    """The report of long work, with a bar, and what was left out or has changed, on stderr; None
+    if stopped."""
     last: Progress | None = None
     with Bar() as bar:
         try:
@@ -35,14 +36,17 @@ def told(
             return None
     for path, reason in report.unreadable:
         print(f"left out {safe_name(path)}: {reason}", file=sys.stderr)
+    for path in report.changed:
+        print(f"changed meanwhile, taken as it is now: {safe_name(path)}", file=sys.stderr)
     return report
 
 
 def facts(report: "Report") -> str:
-    """How long it took, and what was taken over and left out, to end a line with."""
+    """How long it took, and what was taken over, left out and changed, to end a line with."""
     taken = f", {report.resumed} taken over from before" if report.resumed else ""
     left_out = f", {len(report.unreadable)} left out" if report.unreadable else ""
-    return f" in {duration(report.seconds)}{taken}{left_out}"
+    changed = f", {len(report.changed)} changed meanwhile" if report.changed else ""
+    return f" in {duration(report.seconds)}{taken}{left_out}{changed}"
 
 
 class Bar:

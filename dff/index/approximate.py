@@ -13,6 +13,7 @@ faiss is optional: pip install "dff[faiss]".
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +60,20 @@ def make(
     progress: called with how many vectors are sorted in, of how many. Raises IndexProblem without
     faiss, ValueError for a descriptor that the index has not.
     """
-    faiss, folder = _faiss(), Path(folder)
+    _faiss()  # or nothing is begun
+    folder = Path(folder)
     with alone(folder):
         index = Index.open(folder)
         made = grouped(index.stored_vectors(descriptor), progress)
         target = path_of(folder, index.manifest["generation"], descriptor or index.descriptor)
-        with new_folder(folder / FOLDER) as scratch:
-            faiss.write_index(made, str(scratch / target.name))
-            os.replace(scratch / target.name, target)
+        try:
+            with new_folder(target.parent) as scratch:
+                _write(made, scratch / target.name)
+                os.replace(scratch / target.name, target)
+        except OSError:
+            with suppress(OSError):  # of other descriptors
+                target.parent.rmdir()
+            raise
         for path in target.parent.iterdir():  # of former generations
             if not path.name.startswith(f"{index.manifest['generation']}-"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -85,6 +92,27 @@ def grouped(vectors: np.ndarray, progress: Callable[[int, int], None] | None = N
         tell(min(start + BLOCK, len(vectors)), len(vectors))
     made.nprobe = PROBES
     return made
+
+
+def _write(made: Any, path: Path) -> None:
+    """Write an inverted file. faiss's own writer says nothing of a disk that is full at the end."""
+    faiss = _faiss()
+    failed: list[OSError] = []
+    with open(path, "wb") as file:
+
+        def write(data: bytes) -> int:
+            try:
+                return file.write(data)
+            except OSError as error:
+                failed.append(error)
+                raise
+
+        try:
+            faiss.write_index(made, faiss.PyCallbackIOWriter(write))
+        except Exception:
+            if failed:
+                raise failed[0] from None
+            raise
 
 
 def path_of(folder: Path, generation: str, descriptor: str) -> Path:

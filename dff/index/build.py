@@ -1,7 +1,6 @@
 """Build an index from a folder of photos: resumable, with progress, old or new but never half."""
 
 import io
-import json
 import os
 import time
 from collections import deque
@@ -16,10 +15,11 @@ from PIL import Image
 from dff.backbones import Backbone
 from dff.descriptors import DEFAULT_DESCRIPTOR, regions_of
 from dff.factorization import factorize_activations
-from dff.images import ImageError, pixels_sha256, thumbnail
+from dff.images import ImageError, pixels_sha256, safe_name, thumbnail
 from dff.index.ahead import Ahead
 from dff.index.collection import decode
 from dff.index.format import IndexProblem, Settings
+from dff.index.journal import append_line, read_journal
 from dff.index.photos import PhotoSource
 from dff.index.plan import Place, Plan, given_whitenings
 from dff.index.state import alone, manifest_of, replace
@@ -29,6 +29,7 @@ from dff.whitening import Whitening
 
 CHUNK = 128  # pictures a shard
 THUMBNAIL_SIDE = 320
+READS = 3  # of a file that is another one after it was read
 
 # Of a picture: what its file was like just before it was read (`Plan.stamp`), and its record, or
 # why it has none.
@@ -49,13 +50,15 @@ class Progress:
 @dataclass(frozen=True)
 class Report:
     """What a build did. unreadable: [(relative path, reason)]; resumed: pictures taken over from
-    an unfinished build."""
+    an unfinished build; changed: paths of pictures whose files were others when they were read than
+    when the build began, and that are in the index as they were read."""
 
     folder: Path
     count: int
     unreadable: list[tuple[str, str]]
     resumed: int
     seconds: float
+    changed: list[str] = field(default_factory=list)
 
 
 def build(
@@ -94,7 +97,8 @@ def build(
         shard_folders, damaged = work.run()
         unreadable = sorted([*plan.refused, *damaged])
         count = finish(out, plan.settings, plan.place(out), shard_folders, given, unreadable)
-    return Report(out, count, unreadable, work.resumed, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Report(out, count, unreadable, work.resumed, seconds, work.changed)
 
 
 class Work:
@@ -128,6 +132,7 @@ class Work:
         self.journal.parent.mkdir(exist_ok=True)
         self.done = 0
         self.resumed = 0
+        self.changed: list[str] = []
         self.started = time.perf_counter()
 
     def run(self) -> tuple[list[Path], list[tuple[str, str]]]:
@@ -176,14 +181,20 @@ class Work:
         try:
             for path in chunk.left:
                 _, result = next(made)
-                chunk.take(path, result)
+                self._take(chunk, path, result)
                 self._tell(path)
         except BaseException:
             for path, result in made.rest():
                 # Ctrl-C may come between any two statements: none twice, and no gap.
                 if path == next(iter(chunk.left), None):
-                    chunk.take(path, result)
+                    self._take(chunk, path, result)
             raise
+
+    def _take(self, chunk: "_Chunk", path: str, made: Made) -> None:
+        planned = chunk.stamps[chunk.done]
+        chunk.take(path, made)
+        if made[0] != planned and isinstance(made[1], Record):
+            self.changed.append(self.prefix + path)
 
     def _keep(self, chunk: "_Chunk") -> None:
         if chunk.done > chunk.taken:
@@ -194,8 +205,14 @@ class Work:
 
     def _make(self, path: str) -> Made:
         """All of one picture, in a thread of its own: its record, or why it has none."""
-        stamp = self.plan.stamp(path)
-        decoded = decode(self.plan.photos, path)
+        for _ in range(READS):
+            stamp = self.plan.stamp(path)
+            decoded = decode(self.plan.photos, path)
+            if self.plan.stamp(path) == stamp:
+                break
+        else:
+            name = safe_name(Path(path).name)
+            return stamp, f"'{name}' changes while it is read: add it when it is complete."
         if isinstance(decoded, ImageError):
             return stamp, str(decoded)
         return stamp, self._record(path, *decoded)
@@ -241,10 +258,7 @@ class Work:
             "shard": chunk.shard.name if chunk.shard else None,
             "unreadable": chunk.unreadable,
         }
-        with open(self.journal, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.journal, entry)
 
 
 @dataclass
@@ -312,17 +326,3 @@ def finish(
     )
     replace(out, manifest)
     return count
-
-
-def read_journal(path: Path) -> dict[int, dict[str, Any]]:
-    """{number of a chunk: what the last run over it has done}."""
-    if not path.exists():
-        return {}
-    entries = {}
-    for line in path.read_text(encoding="utf-8").split("\n"):  # file names may hold other line ends
-        try:
-            entry = json.loads(line)
-            entries[int(entry["chunk"])] = entry
-        except (ValueError, KeyError, TypeError):
-            continue  # the line that was being written when the machine stopped
-    return entries

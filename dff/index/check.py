@@ -6,7 +6,6 @@ found as well as one that was damaged later.
 """
 
 import io
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -22,20 +21,22 @@ from dff.index.format import (
     IndexProblem,
     Picture,
     Settings,
-    check_relative,
+    check_plain,
+    content_name,
     file_record,
     list_files,
     load_array,
-    read_manifest,
     read_places,
 )
+from dff.index.journal import journals
+from dff.index.manifest import read_manifest, read_sealed
 from dff.index.search import Index
 from dff.index.state import BEFORE, bytes_before, changes, read_change
 from dff.index.store import Shard
 from dff.whitening import Whitening
 
 UNIT = 1e-3  # how far a stored vector's length may be from 1; half precision keeps 5e-4
-AGAIN = "build the index again"
+AGAIN = "run `index repair` or build the index again"
 
 
 def verify(folder: str | os.PathLike[str]) -> list[str]:
@@ -50,31 +51,80 @@ def verify(folder: str | os.PathLike[str]) -> list[str]:
     folder = Path(folder)
     if not (folder / MANIFEST).exists():
         read_manifest(folder)  # raises, saying so
+    links = list(_links(folder))
     try:
         manifest = read_manifest(folder)
         settings = Settings.of(manifest)
-        shards = [check_relative(str(name)) for name in _strings(manifest, "shards")]
-        generation = check_relative(str(manifest.get("generation")))
         read_places(folder, manifest)
     except IndexProblem as problem:
-        return [str(problem)]
+        return list(dict.fromkeys([str(problem), *links, *_check_names(folder)]))
+    if links:  # nothing is read through them
+        return links
     damaged = dict(_check_files(folder, manifest))
     problems = list(damaged.values())
     pictures: list[Picture] = []
     # A damaged file is reported once, above, and not again for each thing in it.
-    for name in shards:
+    for name in manifest["shards"]:
         if _sound(f"shards/{name}", damaged):
             problems += shard_problems(folder / "shards" / name, settings, pictures)
     whole = not damaged and not problems
     if whole:
         problems += _check_pictures(pictures, manifest)
+    count = len(pictures) if whole else manifest["count"]
+    made = f"generations/{manifest['generation']}"
+    if not (folder / made).is_dir() and _sound(made, damaged):
+        return [*problems, f"{made} is missing; {AGAIN}"]
     for descriptor in settings.descriptors:
-        place = f"generations/{generation}/{descriptor}"
+        place = f"{made}/{descriptor}"
         if _sound(place, damaged):
             # How many regions there must be only sound shards can tell.
             regions = _count_regions(pictures, descriptor, settings) if whole else None
-            problems += _check_generation(folder / place, manifest.get("count"), regions, settings)
+            problems += _check_generation(folder / place, count, regions, settings)
     return problems
+
+
+def notes(folder: str | os.PathLike[str]) -> list[str]:
+    """What is no problem of a sound index, and still good to know: sentences."""
+    folder = Path(folder)
+    found = []
+    states = [folder / MANIFEST, *sorted((folder / BEFORE).glob("*.json"))]
+    old = [path for path in states if not read_sealed(path)[1]]
+    if old:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in old)
+        found.append(
+            f"{names}: written by an older version, without a checksum of its own; `index "
+            "rewhiten`, or any change, adds that of index.json"
+        )
+    if (folder / "nearest").is_dir():
+        found.append(
+            "nearest/ is not checked, and only `search --approximate` reads it, with faiss, which "
+            "trusts such files: if the index came from others, delete that folder and make it "
+            "again with `index approximate`"
+        )
+    return found
+
+
+def _links(folder: Path) -> Iterator[str]:
+    """A sentence for all that is neither a file nor a folder of the index's own."""
+    for place, folders, names in os.walk(folder):
+        for name in sorted([*folders, *names]):
+            path = Path(place, name)
+            if name not in folders or path.is_symlink():
+                try:
+                    check_plain(path)
+                except IndexProblem as problem:
+                    yield str(problem)
+
+
+def _check_names(folder: Path) -> Iterator[str]:
+    """Where the manifest cannot be believed: shards and generations that are not what their names
+    say, which are hashes of their content."""
+    for path in sorted([*(folder / "shards").glob("*"), *(folder / "generations").glob("*")]):
+        if path.is_dir() and not path.is_symlink() and content_name(path) != path.name:
+            yield (
+                f"{path.relative_to(folder).as_posix()}: its name is the hash of its files, and "
+                f"they have another one; {AGAIN}"
+            )
 
 
 def info(
@@ -112,7 +162,7 @@ def info(
 def _unfinished(folder: Path) -> int | None:
     """Pictures done by an interrupted build; None without one."""
     done: dict[tuple[str, int], int] = {}
-    for journal, entry in _journals(folder):
+    for journal, entry in journals(folder):
         done[journal, entry["chunk"]] = len(entry["stamps"])
     if not done:
         return None
@@ -122,35 +172,13 @@ def _unfinished(folder: Path) -> int | None:
     return max(sums.values())
 
 
-def _journals(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file name, entry) of all unfinished builds; lines that are cut off are passed over."""
-    for path in sorted((folder / "building").glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            try:
-                entry = json.loads(line)
-                len(entry["stamps"]), entry["chunk"], entry["shard"]
-                yield path.name, entry
-            except (ValueError, KeyError, TypeError):
-                continue
-
-
-def _strings(manifest: dict[str, Any], name: str) -> list[str]:
-    values = manifest.get(name)
-    if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
-        raise IndexProblem(f"{MANIFEST}: expected a list of {name}, got {values!r}; {AGAIN}")
-    return values
-
-
 def _sound(place: str, damaged: dict[str, str]) -> bool:
     return not any(name.startswith(f"{place}/") for name in damaged)
 
 
 def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """(relative path, problem) of every file that is not as the manifest says."""
-    files = manifest.get("files")
-    if not isinstance(files, dict):
-        yield MANIFEST, f"{MANIFEST}: expected a table of files, got {files!r}; {AGAIN}"
-        return
+    files = manifest["files"]
     states: list[Path] = sorted((folder / BEFORE).glob("*"))
     for path in states:  # what undo needs must be whole too
         try:
@@ -158,21 +186,15 @@ def _check_files(folder: Path, manifest: dict[str, Any]) -> Iterator[tuple[str, 
         except IndexProblem as problem:
             yield path.relative_to(folder).as_posix(), str(problem)
     for name, record in sorted(files.items()):
-        try:
-            check_relative(name)
-            expected = {"bytes": int(record["bytes"]), "sha256": str(record["sha256"])}
-        except (IndexProblem, KeyError, TypeError, ValueError):
-            yield name, f"{MANIFEST}: the entry of {name!r} is not valid; {AGAIN}"
-            continue
         path = folder / name
         if not path.is_file():
-            yield name, f"{name} is missing; copy it from a backup or {AGAIN}"
-        elif path.stat().st_size != expected["bytes"]:
+            yield name, f"{name} is missing; copy it from a backup, {AGAIN}"
+        elif path.stat().st_size != record["bytes"]:
             got = path.stat().st_size
-            yield name, f"{name}: expected {expected['bytes']} bytes, got {got}; {AGAIN}"
-        elif file_record(path)["sha256"] != expected["sha256"]:
+            yield name, f"{name}: expected {record['bytes']} bytes, got {got}; {AGAIN}"
+        elif file_record(path)["sha256"] != record.get("sha256"):
             yield name, f"{name} is not as it was written (another sha256); {AGAIN}"
-    unfinished = {f"shards/{e['shard']}/" for _, e in _journals(folder) if e["shard"]}
+    unfinished = {f"shards/{e['shard']}/" for _, e in journals(folder) if e["shard"]}
     for path in list_files(folder):
         name = path.relative_to(folder).as_posix()
         known = name in files or path in states or name in (MANIFEST, ".lock")
@@ -269,9 +291,9 @@ def _check_regions(shard: Shard, descriptor: str) -> Iterator[str]:
 
 def _check_pictures(pictures: list[Picture], manifest: dict[str, Any]) -> Iterator[str]:
     """Problems of the pictures of all shards together. (Paths were checked when read.)"""
-    if len(pictures) != manifest.get("count"):
+    if len(pictures) != manifest["count"]:
         yield (
-            f"{MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
+            f"{MANIFEST}: expected {manifest['count']} pictures, the shards hold "
             f"{len(pictures)}; {AGAIN}"
         )
     for field in ("id", "path"):

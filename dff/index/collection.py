@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dff.images import EXTENSIONS, ImageError, file_sha256, read_image
+from dff.images import EXTENSIONS, ImageError, file_sha256, read_image, safe_name
 from dff.index.format import IndexProblem
 
 if TYPE_CHECKING:
@@ -102,5 +102,6 @@ def parse_facts(data: bytes, where: str) -> dict[str, dict[str, str]]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise IndexProblem(f"{where} cannot be read ({error}); mend or remove it") from error
     if rows and "file" not in rows[0]:
-        raise IndexProblem(f"{where}: expected a column 'file', got {', '.join(rows[0])}")
+        names = safe_name(", ".join(name for name in rows[0] if name is not None))
+        raise IndexProblem(f"{where}: expected a column 'file', got {names}")
     return {row["file"]: {k: v for k, v in row.items() if k and v} for row in rows}

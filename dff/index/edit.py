@@ -22,7 +22,8 @@ from dff.images import EXTENSIONS, safe_name
 from dff.index import build as building
 from dff.index.build import Progress, Report, Work
 from dff.index.collection import find_pictures, longer_id, refuse_name, slug
-from dff.index.format import IndexProblem, Settings, read_manifest
+from dff.index.format import MANIFEST, IndexProblem, Settings
+from dff.index.manifest import read_manifest, read_sealed, write_manifest
 from dff.index.photos import Folder
 from dff.index.plan import Plan
 from dff.index.precision import halved
@@ -146,7 +147,8 @@ def add(
         new, damaged = work.run()
         unreadable = sorted([*refused, *((begin + path, reason) for path, reason in damaged)])
         count = _append(index, new, begin, root, unreadable) if new else 0
-    return Report(folder, count, unreadable, work.resumed, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Report(folder, count, unreadable, work.resumed, seconds, work.changed)
 
 
 def clean_title(title: str) -> str:
@@ -245,6 +247,8 @@ def _put(
         before["files"],
     )
     if manifest == before:
+        if not read_sealed(index.folder / MANIFEST)[1]:
+            write_manifest(index.folder, manifest)  # of an older index: with its checksum
         return False
     change(index.folder, manifest, *note)
     return True

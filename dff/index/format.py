@@ -2,7 +2,7 @@
 
     INDEX/
       index.json              settings, counts, the list of shards and the generation in use,
-                              and the size and sha256 of every other file
+                              the size and sha256 of every other file, and last its own sha256
       shards/NAME/            immutable, 128 pictures each, named by its content
         pictures.jsonl        one picture a line
         basis.npy             (pictures, k, channels) float16
@@ -26,11 +26,14 @@ them. `building/` holds an unfinished build.
 import hashlib
 import json
 import os
+import re
 import shutil
+import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
@@ -41,7 +44,21 @@ from dff.descriptors import DEFAULT_DESCRIPTOR
 VERSION = 3  # 2: whitened regions, joined layers; 3: regions that are shares of parts
 MANIFEST = "index.json"
 EITHER = "float32 float16"  # the types of whitened descriptors
-_LISTS = {"blocks": int, "descriptors": str}  # the settings that are lists, and of what
+# Of the settings that are numbers: what is beyond was not written by a build.
+_RANGES = {
+    "channels": (1, 10**6),
+    "stride": (1, 10**4),
+    "size": (1, 10**5),
+    "k": (1, 100),
+    "detail_k": (1, 100),
+    "seed": (0, 2**32 - 1),
+}
+MOST_BYTES = 2**50  # of a file
+_HUGE = 1e30
+_LISTS: dict[str, Callable[[Any], bool]] = {  # the settings that are lists, and of what
+    "blocks": lambda value: type(value) is int and 0 < value <= _RANGES["channels"][1],
+    "descriptors": lambda value: isinstance(value, str) and re.fullmatch(r"\w+", value) is not None,
+}
 
 
 class IndexProblem(ValueError):
@@ -70,14 +87,19 @@ class Settings:
         values: dict[str, Any] = {}
         for field in fields(cls):
             value: Any = facts.get(field.name)
+            least, most = _RANGES.get(field.name, (0, 0))
             if field.name in _LISTS:
-                of_all = isinstance(value, list) and all(
-                    isinstance(one, _LISTS[field.name]) for one in value
-                )
-                value = tuple(value) if of_all else None
+                of_all = isinstance(value, list) and all(map(_LISTS[field.name], value))
+                value = tuple(value) if value and of_all else None
             expected = field.type if isinstance(field.type, type) else tuple
-            if not isinstance(value, expected):
-                raise IndexProblem(f"{MANIFEST}: expected a valid {field.name!r}, got {value!r}")
+            sound = isinstance(value, expected)
+            if expected is int:
+                sound = type(value) is int and least <= value <= most
+            if not sound:
+                raise IndexProblem(
+                    f"{MANIFEST}: expected a valid {field.name!r}, got {value!r}; build the index "
+                    "again"
+                )
             values[field.name] = value
         return cls(**values)
 
@@ -124,16 +146,34 @@ class Picture:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Self:
-        """From the JSON of one line. Raises KeyError or TypeError for other JSON."""
+        """From the JSON of one line. Raises KeyError, TypeError or ValueError for other JSON."""
         values = {field.name: facts[field.name] for field in fields(cls)}
         for name in ("grid", "energy", "detail_energy", "thumbnail"):
             values[name] = tuple(values[name])
         values["names"] = tuple(
             tuple((str(label), float(p)) for label, p in part) for part in values["names"]
         )
-        values["regions"] = {str(k): (int(a), int(b)) for k, (a, b) in values["regions"].items()}
-        check_relative(values["path"])
-        return cls(**values)
+        values["regions"] = {str(k): (a, b) for k, (a, b) in values["regions"].items()}
+        picture = cls(**values)
+        picture._check()
+        return picture
+
+    def _check(self) -> None:
+        """Raise where a value is of another type, or beyond what a build writes."""
+        for text in (self.id, self.sha256, self.pixels_sha256, self.title, self.category):
+            text.encode()  # JSON can spell what is no text
+        self.credit.encode()
+        check_relative(self.path).encode()
+        counts = (self.width, self.height, self.cells, *self.grid, *self.thumbnail)
+        for count in chain(counts, *self.regions.values()):
+            if type(count) is not int or not 0 <= count < MOST_BYTES:
+                raise ValueError(f"expected a count, got {count!r}")
+        shares = (share for part in self.names for _, share in part)
+        for number in chain((self.explained,), self.energy, self.detail_energy, shares):
+            if type(number) not in (int, float) or not -_HUGE < number < _HUGE:
+                raise ValueError(f"expected a number, got {number!r}")
+        if len(self.grid) != 2 or len(self.thumbnail) != 4:
+            raise ValueError("expected 2 numbers for grid and 4 for thumbnail")
 
 
 def check_relative(path: str) -> str:
@@ -166,27 +206,41 @@ def read_places(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
     before the paths of their pictures. Raises IndexProblem for other JSON.
     """
     root, added = manifest.get("photos_root"), manifest.get("added_roots", {})
-    if not isinstance(root, str):
+    if not isinstance(root, str) or "\0" in root:
         raise IndexProblem(
             f"{MANIFEST}: expected photos_root to be a path, got {root!r}; build the index again"
         )
     places = {"": root_folder(folder, root)}
     if not isinstance(added, dict):
-        raise IndexProblem(f"{MANIFEST}: expected added_roots to be a table, got {added!r}")
+        raise IndexProblem(
+            f"{MANIFEST}: expected added_roots to be a table, got {added!r}; build the index again"
+        )
     for name, path in added.items():
-        if not isinstance(path, str) or len(PurePosixPath(check_relative(name)).parts) != 1:
-            raise IndexProblem(f"{MANIFEST}: the entry {name!r} of added_roots is not valid")
+        own = name not in ("", ".", "..") and not {*"/\\\0"} & {*name}
+        if not own or not isinstance(path, str) or "\0" in path:
+            raise IndexProblem(
+                f"{MANIFEST}: the entry {name!r} of added_roots is not valid; build the index again"
+            )
         places[f"{name}/"] = folder / path
     return places
 
 
 def write_json(path: Path, document: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    write_whole(path, json_text(document).encode())
+
+
+def json_text(document: Any) -> str:
+    """JSON as the files of an index have it."""
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(temporary, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -194,17 +248,31 @@ def write_json(path: Path, document: Any) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file; IndexProblem where it is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise IndexProblem(
-            f"no index in {path.parent}: expected a file {path.name}; build one with "
-            "`python -m dff index build PHOTOS --out INDEX`"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise IndexProblem(f"{path} cannot be read ({error}); build the index again") from error
+def check_plain(path: Path) -> None:
+    """IndexProblem unless this is a file, and no link, pipe or device.
+
+    A link could lead out of the index, and a pipe would block its reader for ever. Raises OSError
+    where nothing is there.
+    """
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "no file"
+        raise IndexProblem(f"{path} is {kind}, an index has only files of its own; {_COPY}")
+
+
+def check_folder(folder: Path, depth: int) -> None:
+    """IndexProblem unless a folder, which is `depth` folders below that of its index, is no link,
+    lies in none, and holds only files. Raises OSError where it is not there."""
+    for path in (folder, *folder.parents[: depth - 1]):
+        if stat.S_ISLNK(os.lstat(path).st_mode):
+            raise IndexProblem(f"{path} is a link, an index has only folders of its own; {_COPY}")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.is_file(follow_symlinks=False):
+                check_plain(folder / entry.name)
+
+
+_COPY = "put a copy in its place (`cp -rL` follows links) or build the index again"
 
 
 def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
@@ -212,13 +280,17 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
     several that it may have, the usual one first, as "float32 float16"."""
     types = dtype.split()
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        check_plain(path)
+        # Not np.load: it takes archives of arrays, too.
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError as error:
         raise IndexProblem(
             f"{path} is not there; open the index again if it was built again meanwhile, else run "
             "`python -m dff index verify`"
         ) from error
-    except (OSError, ValueError, EOFError) as error:
+    except IndexProblem:
+        raise
+    except Exception as error:  # NumPy raises nearly every type there is for a strange header
         raise IndexProblem(
             f"{path} cannot be read ({error}); run `python -m dff index verify`"
         ) from error
@@ -228,6 +300,14 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
             "build the index again"
         )
     return array
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as np.save does, which says of a full disk only how many numbers it wrote."""
+    with open(path, "wb") as file:
+        head = {"descr": array.dtype.str, "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, head)
+        file.write(np.ascontiguousarray(array).data)
 
 
 def file_record(path: Path) -> dict[str, Any]:
@@ -262,15 +342,30 @@ def content_name(folder: Path) -> str:
     return digest.hexdigest()[:12]
 
 
+def is_content_name(name: Any) -> bool:
+    """Whether this can be the name of a shard or of a generation."""
+    return isinstance(name, str) and re.fullmatch(r"[0-9a-f]{12}", name) is not None
+
+
 def settle(folder: Path) -> Path:
     """Rename a finished scratch folder to the name of its content; the new path."""
-    target = folder.parent / content_name(folder)
+    return put(folder, folder.with_name(content_name(folder)))
+
+
+def put(folder: Path, target: Path) -> Path:
+    """Rename a folder to the name of its content, whatever has that name already; the new path."""
     try:
         os.rename(folder, target)
     except OSError:
         if not target.is_dir():
             raise
-        shutil.rmtree(folder)  # the same content is there already, perhaps since this moment
+        if content_name(target) == target.name:
+            shutil.rmtree(folder)  # the same content is there already, perhaps since this moment
+        else:  # damaged, and now made again
+            aside = folder.with_name(f".damaged-{uuid.uuid4().hex[:8]}")
+            os.rename(target, aside)
+            os.rename(folder, target)
+            shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
@@ -281,14 +376,3 @@ def settings_facts(settings: Settings) -> dict[str, Any]:
         "blocks": list(settings.blocks),
         "descriptors": list(settings.descriptors),
     }
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """index.json, checked for its version."""
-    manifest = read_json(folder / MANIFEST)
-    if not isinstance(manifest, dict) or manifest.get("format") != VERSION:
-        got = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise IndexProblem(
-            f"{folder / MANIFEST}: expected format {VERSION}, got {got}; build the index again"
-        )
-    return manifest

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dff.index.format import EITHER, IndexProblem, load_array
+from dff.index.format import EITHER, IndexProblem, check_folder, load_array
 from dff.index.pictures import Shards, regions_of_all
 from dff.index.store import describe_all
 from dff.matching import Stored
@@ -67,6 +67,13 @@ class Generation:
     def _all(self) -> dict[str, tuple[Whitening, np.ndarray]]:
         found = {}
         for descriptor in self._shards.settings.descriptors:
+            try:
+                check_folder(self.folder / descriptor, 3)
+            except OSError as error:
+                raise IndexProblem(
+                    f"{self.folder / descriptor} cannot be read ({error.strerror}); run "
+                    "`python -m dff index verify`"
+                ) from error
             whitening = Whitening.load(self.folder / descriptor)
             vectors = load_array(self.folder / descriptor / "vectors.npy", EITHER, 2)
             if vectors.shape != (self._count, whitening.dimensions):

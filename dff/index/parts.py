@@ -18,8 +18,9 @@ from typing import Any, Self
 from dff.backbones import Backbone
 from dff.images import safe_name
 from dff.index import build as building
-from dff.index.build import Progress, Report, Work, finish, read_journal
+from dff.index.build import Progress, Report, Work, finish
 from dff.index.format import IndexProblem, Settings, settings_facts
+from dff.index.journal import append_line, read_journal
 from dff.index.photos import PhotoSource
 from dff.index.plan import Place, Plan, digest_of, given_whitenings
 from dff.index.state import alone, alone_with
@@ -91,9 +92,8 @@ def build_part(
                 other.unlink()
         _write_head(work.journal, plan, out, part)
         _, damaged = work.run()
-    return Report(
-        out, len(own.ids) - len(damaged), sorted(damaged), work.resumed, time.perf_counter() - start
-    )
+    count, seconds = len(own.ids) - len(damaged), time.perf_counter() - start
+    return Report(out, count, sorted(damaged), work.resumed, seconds, work.changed)
 
 
 def merge(out: str | os.PathLike[str], *, whitening: Whitening | None = None) -> Report:
@@ -144,8 +144,7 @@ def _write_head(journal: Path, plan: Plan, out: Path, part: Part) -> None:
         "digest": plan.digest(),
         "refused": plan.refused,
     }
-    with open(journal, "a", encoding="utf-8") as file:
-        file.write(json.dumps(facts, ensure_ascii=False) + "\n")
+    append_line(journal, facts)
 
 
 def _heads(out: Path) -> dict[Part, _Head]:

@@ -17,7 +17,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from dff.index.format import IndexProblem, Picture, Settings, load_array
+from dff.index.format import IndexProblem, Picture, Settings, check_folder, load_array
 from dff.index.store import Shard
 
 _HEADER = 128  # bytes before the numbers of a .npy file
@@ -75,7 +75,14 @@ class Pictures(Sequence[Picture]):
     def place(self, row: int) -> tuple[Shard, int]:
         """The shard that holds a row, and the row within it."""
         number = bisect_right(self._starts, row) - 1
-        return self._shards[number], row - self._starts[number]
+        start, stop = self._starts[number : number + 2]
+        shard = self._shards[number]
+        if len(shard.pictures) != stop - start:
+            raise IndexProblem(
+                f"{shard.folder}: expected {stop - start} pictures, as its basis.npy has, got "
+                f"{len(shard.pictures)}; run `python -m dff index verify`"
+            )
+        return shard, row - start
 
     @cached_property
     def row_of(self) -> dict[str, int]:
@@ -104,10 +111,11 @@ def values(folder: Path, *names: str) -> Iterator[tuple[Any, ...]]:
     }
     path = folder / "pictures.jsonl"
     try:
+        check_folder(folder, 2)
         with open(path, encoding="utf-8", newline="\n") as file:
             for line in file:
                 yield tuple(_value(line, name, pattern) for name, pattern in patterns.items())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise IndexProblem(
             f"{path} cannot be read ({error}); run `python -m dff index verify`"
         ) from error
@@ -131,9 +139,22 @@ def regions_of_all(shards: Shards, descriptor: str) -> tuple[np.ndarray, np.ndar
             counts += [len(energy) for energy in energies]
             weights += energies
         else:
-            counts += [places[descriptor][1] for (places,) in values(folder, "regions")]
+            counts += [
+                _count(folder, places, descriptor) for (places,) in values(folder, "regions")
+            ]
             weights.append(load_array(folder / f"weights-{descriptor}.npy", "float32", 1))
     return np.array(counts, np.int64), np.concatenate(weights)
+
+
+def _count(folder: Path, places: Any, descriptor: str) -> int:
+    """How many regions a line says that a picture has."""
+    place = places.get(descriptor) if isinstance(places, dict) else None
+    if not isinstance(place, list) or len(place) != 2 or type(place[1]) is not int:
+        raise IndexProblem(
+            f"{folder / 'pictures.jsonl'}: expected the regions of {descriptor}, got {place!r}; "
+            "run `python -m dff index verify`"
+        )
+    return int(place[1])
 
 
 def counted(manifest: dict[str, Any], shards: Shards) -> list[int]:

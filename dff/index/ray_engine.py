@@ -28,7 +28,8 @@ RETRIES = 5  # of a task whose process was lost; errors that it reports itself a
 AHEAD = 4  # tasks a core that are handed to Ray at once: millions of pictures are not held there
 OBJECTS = 2**27  # bytes of Ray's own memory; what goes through it is small
 
-Done = tuple[list[str], list[tuple[str, str]], int]  # shards, unreadable files, taken over
+# Of a task: shards, unreadable files, how many were taken over, files that changed meanwhile.
+Done = tuple[list[str], list[tuple[str, str]], int, list[str]]
 
 
 def build_with_ray(
@@ -67,10 +68,11 @@ def build_with_ray(
             if own:
                 ray.shutdown()
         shards = [out / "shards" / name for n in sorted(done) for name in done[n][0]]
-        unreadable = sorted([*plan.refused, *(one for _, bad, _ in done.values() for one in bad)])
+        unreadable = sorted([*plan.refused, *(one for _, bad, *_ in done.values() for one in bad)])
         count = finish(out, plan.settings, plan.place(out), shards, given, unreadable)
-    resumed = sum(taken for _, _, taken in done.values())
-    return Report(out, count, unreadable, resumed, time.perf_counter() - start)
+    resumed = sum(taken for _, _, taken, _ in done.values())
+    changed = sorted(path for *_, paths in done.values() for path in paths)
+    return Report(out, count, unreadable, resumed, time.perf_counter() - start, changed)
 
 
 def build_shard(plan: Plan, out: Path, number: int, threads: int) -> Done:
@@ -84,7 +86,7 @@ def build_shard(plan: Plan, out: Path, number: int, threads: int) -> Done:
     name = f"{plan.settings.fingerprint()}.shard-{number}"
     work = Work(plan, out, backbone, first=number, journal=name)
     shards, unreadable = work.run()
-    return [shard.name for shard in shards], unreadable, work.resumed
+    return [shard.name for shard in shards], unreadable, work.resumed, work.changed
 
 
 @cache

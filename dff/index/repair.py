@@ -5,7 +5,6 @@ shards stay as they are; the whitened vectors are made again from them, by the w
 force or, where that is damaged, by a new one. Nothing is read from photos, and nothing is guessed.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +19,19 @@ from dff.index.format import (
     EITHER,
     MANIFEST,
     IndexProblem,
-    Picture,
     Settings,
     content_name,
     file_record,
+    is_content_name,
     load_array,
-    read_manifest,
+    new_folder,
+    put,
     read_places,
 )
+from dff.index.manifest import read_damaged, read_manifest
 from dff.index.precision import halved
 from dff.index.state import alone, changes, manifest_of, replace
-from dff.index.store import Shard, fit_whitening, write_generation
+from dff.index.store import Shard, fit_whitening, read_pictures, write_generation
 from dff.whitening import Whitening
 
 SHOWN = 5  # ids in a sentence
@@ -80,30 +81,34 @@ def repair(folder: str | os.PathLike[str]) -> Repaired:
                 f"{safe_name(str(folder))}: no shard of this index is intact; build it again"
             )
         whitenings = _whitenings(folder, manifest, settings, shards, mended)
-        before = folder / "generations" / str(manifest.get("generation"))
+        before = folder / "generations" / _generation_name(manifest)
         half = _is_half(before / settings.descriptor)
-        _put_aside(before, mended)
-        generation = write_generation(shards, whitenings, folder / "generations")
-        generation = halved(generation) if half else generation
+        if not before.is_dir() or content_name(before) != before.name:
+            mended.append("the whitened vectors were made again")
+        with new_folder(folder / "generations") as scratch:
+            # Not beside the one in force, which stays what it is until all is there.
+            made = write_generation(shards, whitenings, scratch)
+            made = halved(made) if half else made
+            generation = put(made, folder / "generations" / made.name)
         count = sum(len(shard.pictures) for shard in shards)
         kept = [shard.folder for shard in shards]
         unreadable = _pairs(manifest.get("unreadable"))
         places = _places(folder, manifest, mended)
-        made = manifest_of(
+        whole = manifest_of(
             folder, settings, kept, generation, whitenings, count, unreadable, places, {}
         )
-        if made != manifest and not lost and not mended:
+        if whole != manifest and not lost and not mended:
             mended.append(f"{MANIFEST} was written again")
         if lost or mended:
-            replace(folder, made)
+            replace(folder, whole)
     return Repaired(count, lost, mended)
 
 
 def _described(folder: Path, mended: list[str]) -> tuple[dict[str, Any], Settings]:
     """The manifest and its settings, or those of the last state kept for undo."""
     try:
-        manifest = read_manifest(folder)
-        return manifest, Settings.of(manifest)
+        manifest = read_damaged(folder)
+        settings = Settings.of(manifest)
     except IndexProblem as problem:
         for change in reversed(changes(folder)):
             mended.append(f"{MANIFEST} could not be read: the state before the last change is back")
@@ -111,6 +116,14 @@ def _described(folder: Path, mended: list[str]) -> tuple[dict[str, Any], Setting
         raise IndexProblem(
             f"{problem}; nothing else says how this index was made, so it cannot be repaired"
         ) from problem
+    try:
+        read_manifest(folder)
+    except IndexProblem:
+        mended.append(
+            f"{MANIFEST} was damaged and is written again from what it says: look with `index "
+            "info` whether the network, the settings and the photos' folder are right"
+        )
+    return manifest, settings
 
 
 def _shard_names(manifest: Mapping[str, Any]) -> list[str]:
@@ -119,7 +132,13 @@ def _shard_names(manifest: Mapping[str, Any]) -> list[str]:
     listed = [str(name) for name in _list(manifest.get("shards"))]
     files = [str(name).split("/") for name in _table(manifest.get("files"))]
     filed = [parts[1] for parts in files if parts[0] == "shards" and len(parts) == 3]
-    return [name for name in dict.fromkeys([*listed, *sorted(filed)]) if name.isalnum()]
+    return [name for name in dict.fromkeys([*listed, *sorted(filed)]) if is_content_name(name)]
+
+
+def _generation_name(manifest: Mapping[str, Any]) -> str:
+    """That of the generation, or of none."""
+    name = manifest.get("generation")
+    return str(name) if is_content_name(name) else "unknown"
 
 
 def _intact(folder: Path, settings: Settings) -> Shard | None:
@@ -133,9 +152,12 @@ def _lost(folder: Path, manifest: Mapping[str, Any]) -> str:
     """What a damaged shard held, as far as its list of pictures is intact."""
     path = folder / "pictures.jsonl"
     known = _table(manifest.get("files")).get(f"shards/{folder.name}/{path.name}")
-    if not path.is_file() or file_record(path) != known:
+    try:
+        if not _as_written(folder.parent.parent, f"shards/{folder.name}/{path.name}", known):
+            raise IndexProblem("expected the file that was written")
+        ids = [picture.id for picture in read_pictures(path)]
+    except IndexProblem:
         return f"shards/{folder.name}: lost, and so is the list of its pictures"
-    ids = [Picture.of(json.loads(line)).id for line in path.read_text("utf-8").splitlines()]
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
     return f"shards/{folder.name}: lost, with {len(ids)} pictures: {', '.join(ids[:SHOWN])}{more}"
 
@@ -151,20 +173,29 @@ def _whitenings(
     files = _table(manifest.get("files"))
     found = {}
     for name in settings.descriptors:
-        place = f"generations/{manifest.get('generation')}/{name}"
+        place = f"generations/{_generation_name(manifest)}/{name}"
         own = [f for f in files if f.startswith(f"{place}/whitening")]
         sound = own and all(_as_written(folder, f, files[f]) for f in own)
-        if sound:
-            found[name] = Whitening.load(folder / place)
+        stored = _stored_whitening(folder / place) if sound else None
+        if stored is not None and stored.channels == settings.channels:
+            found[name] = stored
         else:
             found[name] = fit_whitening(shards, name, {"photos": "this collection, repaired"})
             mended.append(f"{name}: its whitening was fitted again, so its scores are others now")
     return found
 
 
+def _stored_whitening(folder: Path) -> Whitening | None:
+    """That of a descriptor, if it is one: a file may be as it was written, and written wrongly."""
+    try:
+        return Whitening.load(folder)
+    except ValueError:
+        return None
+
+
 def _as_written(folder: Path, name: str, record: Any) -> bool:
     path = folder / name
-    return path.is_file() and file_record(path) == record
+    return path.is_file() and not path.is_symlink() and file_record(path) == record
 
 
 def _places(folder: Path, manifest: Mapping[str, Any], mended: list[str]) -> dict[str, Any]:
@@ -185,17 +216,10 @@ def _is_half(generation: Path) -> bool:
         return False
 
 
-def _put_aside(generation: Path, mended: list[str]) -> None:
-    """Let a damaged generation not stand in the way of the one with the same name."""
-    if generation.is_dir() and content_name(generation) == generation.name:
-        return
-    mended.append("the whitened vectors were made again")
-    if generation.is_dir():
-        os.replace(generation, generation.with_name(f".damaged-{generation.name}"))
-
-
 def _pairs(value: Any) -> list[list[str]]:
-    return [one for one in _list(value) if isinstance(one, list) and len(one) == 2]
+    """[path, reason] of unreadable files, as far as they are texts."""
+    pairs = [one for one in _list(value) if isinstance(one, list) and len(one) == 2]
+    return [one for one in pairs if all(isinstance(text, str) for text in one)]
 
 
 def _list(value: Any) -> list[Any]:

@@ -29,13 +29,12 @@ from dff.index.format import (
     MANIFEST,
     IndexProblem,
     Settings,
-    check_relative,
     is_url,
-    read_manifest,
     read_places,
     root_folder,
 )
 from dff.index.generation import Generation
+from dff.index.manifest import read_manifest
 from dff.index.pictures import Pictures, Shards, counted
 from dff.index.query import Match, Query, Seen, read_source
 from dff.index.several import Asked
@@ -76,10 +75,7 @@ class Index:
         self.photos_root = places[""]
         self.places = places
         self.settings = Settings.of(manifest)
-        names = manifest.get("shards")
-        if not isinstance(names, list) or not names:
-            raise IndexProblem(f"{folder / MANIFEST}: expected a list of shards, got {names!r}")
-        folders = [folder / "shards" / check_relative(str(name)) for name in names]
+        folders = [folder / "shards" / name for name in manifest["shards"]]
         self.shards = Shards(folders, self.settings)
         _ = self.shards[0]  # settings that do not fit the arrays show at once
         self.pictures = Pictures(self.shards, counted(manifest, self.shards))
@@ -88,10 +84,8 @@ class Index:
                 f"{folder / MANIFEST}: expected {manifest.get('count')} pictures, the shards hold "
                 f"{len(self.pictures)}; run `python -m dff index verify`"
             )
-        name = check_relative(str(manifest.get("generation")))
-        self._generation = Generation(
-            folder / "generations" / name, self.shards, len(self.pictures)
-        )
+        made = folder / "generations" / manifest["generation"]
+        self._generation = Generation(made, self.shards, len(self.pictures))
         self._backbone: Backbone | None = None
         self._offering: dict[str, Nearest] = {}
         self._loading = threading.Lock()
@@ -150,9 +144,12 @@ class Index:
         """The photo's file if it is there, and lies in the photos' folder."""
         name = self.pictures[row].path
         begin = max((b for b in self.places if name.startswith(b)), key=len)
-        root = self.places[begin].resolve()
-        path = (root / name[len(begin) :]).resolve()
-        return path if path.is_relative_to(root) and path.is_file() else None
+        try:
+            root = self.places[begin].resolve()
+            path = (root / name[len(begin) :]).resolve()
+            return path if path.is_relative_to(root) and path.is_file() else None
+        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+            return None
 
     def picture(self, row: int) -> np.ndarray:
         """The photo, (height, width, 3) uint8; ValueError where it is missing."""
@@ -363,6 +360,11 @@ class Index:
             rows = asked.row_scores(self, top)
         weights = explain.check_weights(weights, rows.shape[1])
         scores = rows @ weights
+        if not np.isfinite(scores).all():
+            raise IndexProblem(
+                f"{self.folder}: a descriptor holds numbers that are not finite; run "
+                "`python -m dff index verify`"
+            )
         pictures = np.arange(len(self)) if chosen is None else chosen
         own = [] if include_self else np.flatnonzero(np.isin(pictures, list(asked.same))).tolist()
         return [

@@ -9,13 +9,11 @@ leaves the old state or the new one, undo outlives a restart, and readers know n
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from dff.images import safe_name
 from dff.index.format import (
@@ -25,10 +23,16 @@ from dff.index.format import (
     Settings,
     file_record,
     list_files,
-    read_json,
-    read_manifest,
     settings_facts,
-    write_json,
+)
+from dff.index.journal import journals
+from dff.index.lock import locked, room
+from dff.index.manifest import (
+    check_tables,
+    read_manifest,
+    read_sealed,
+    write_manifest,
+    write_sealed,
 )
 from dff.whitening import Whitening
 
@@ -56,39 +60,34 @@ class Change:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Hold the writer's lock and those of all parts; the system frees them however the process
-    ends."""
+    ends.
+
+    A block that fails leaves nothing behind but what a state or an unfinished build names. Raises
+    IndexProblem where the disk is full.
+    """
     with ExitStack() as held:
-        held.enter_context(_locked(folder / ".lock"))
+        held.enter_context(locked(folder / ".lock"))
         for path in sorted((folder / "building").glob("*.lock")):
-            held.enter_context(_locked(path))
-        yield
+            held.enter_context(locked(path))
+        try:
+            with room(folder):
+                yield
+        except BaseException:
+            _tidy(folder)
+            raise
 
 
 @contextmanager
 def alone_with(folder: Path, part: str) -> Iterator[None]:
     """Hold the lock of one part of a build: others may write other parts, nobody a whole index."""
-    (folder / "building").mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "building" / f"{part}.lock"):
+    with room(folder):
+        (folder / "building").mkdir(parents=True, exist_ok=True)
+    with locked(folder / "building" / f"{part}.lock"):
         # Whoever comes after this sees our lock. Other parts pass here too, each in no time.
-        with _locked(folder / ".lock", PASSING):
+        with locked(folder / ".lock", PASSING):
             pass
-        yield
-
-
-@contextmanager
-def _locked(path: Path, timeout: float = 0) -> Iterator[None]:
-    lock = FileLock(path, timeout=timeout)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        folder = path.parent.parent if path.parent.name == "building" else path.parent
-        raise IndexProblem(
-            f"another build is writing to {safe_name(str(folder))}: wait for it or stop it"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        with room(folder):
+            yield
 
 
 def manifest_of(
@@ -131,7 +130,7 @@ def manifest_of(
 
 def replace(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Put a state in place of the present one, for good."""
-    write_json(folder / MANIFEST, manifest)
+    write_manifest(folder, manifest)
     shutil.rmtree(folder / BEFORE, ignore_errors=True)
     _sweep(folder)
 
@@ -148,8 +147,15 @@ def change(folder: Path, manifest: Mapping[str, Any], kind: str, count: int, tit
         "index": read_manifest(folder),
     }
     (folder / BEFORE).mkdir(exist_ok=True)
-    write_json(folder / BEFORE / f"{number:06}.json", kept)
-    write_json(folder / MANIFEST, manifest)
+    step = folder / BEFORE / f"{number:06}.json"
+    try:
+        write_sealed(step, kept)
+        write_manifest(folder, manifest)
+    except OSError:
+        step.unlink(missing_ok=True)
+        with suppress(OSError):  # others are in it
+            step.parent.rmdir()
+        raise
     for _, path in _steps(folder)[:-MOST_BEFORE]:
         path.unlink(missing_ok=True)
     _sweep(folder)
@@ -164,7 +170,7 @@ def undo(folder: str | os.PathLike[str]) -> Change:
         if not kept:
             raise IndexProblem(f"{safe_name(str(folder))}: there is no change to undo")
         path, found = kept[-1]
-        write_json(folder / MANIFEST, found.manifest)
+        write_manifest(folder, found.manifest)
         path.unlink()
         _sweep(folder)
     return found
@@ -188,18 +194,17 @@ def changes(folder: str | os.PathLike[str]) -> list[Change]:
 
 def read_change(path: Path) -> Change:
     """One file of `before/`; IndexProblem where it is damaged."""
-    facts = read_json(path)
+    facts, _ = read_sealed(path)
     try:
         manifest = facts["index"]
-        files = manifest["files"]
+        check_tables(manifest, path)
         when = datetime.fromisoformat(facts["when"])
         found = Change(facts["kind"], facts["count"], facts["title"], when, manifest)
         sound = (
             found.kind in KINDS
             and type(found.count) is int
             and isinstance(found.title, str)
-            and all(type(record["bytes"]) is int for record in files.values())
-            and all(isinstance(manifest[name], list) for name in ("shards", "unreadable"))
+            and manifest["format"] == VERSION
         )
     except (AttributeError, KeyError, TypeError, ValueError, IndexError):
         sound = False
@@ -210,7 +215,7 @@ def read_change(path: Path) -> Change:
 
 def bytes_before(folder: str | os.PathLike[str]) -> int:
     """The space that undo takes beside the present state."""
-    own = read_json(Path(folder) / MANIFEST).get("files", {})
+    own = read_manifest(Path(folder)).get("files", {})
     kept = {
         name: int(record["bytes"])
         for change in changes(folder)
@@ -228,7 +233,7 @@ def _kept(folder: Path) -> list[tuple[Path, Change]]:
         except IndexProblem:
             kept = []  # what came before it cannot be reached any more
     try:
-        present = read_json(folder / MANIFEST)
+        present = read_manifest(folder)
     except IndexProblem:
         present = None  # damaged: whatever is kept came before it
     # A process that ended between the two steps of a change, or of an undo, left one too many.
@@ -246,10 +251,31 @@ def _steps(folder: Path) -> list[tuple[int, Path]]:
 
 def _sweep(folder: Path) -> None:
     """Delete what no state names any more. Readers that have it mapped keep it."""
-    states = [read_json(folder / MANIFEST), *(one.manifest for one in changes(folder))]
-    used = {name for state in states for name in [state["generation"], *state["shards"]]}
+    states = [read_manifest(folder), *(one.manifest for one in changes(folder))]
+    _keep_only(folder, _named(states))
+    shutil.rmtree(folder / "building", ignore_errors=True)
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what a change has begun and not finished: what no state names, nor the journal of an
+    unfinished build. Nothing, where any of them is damaged."""
+    try:
+        states = [read_manifest(folder)] if (folder / MANIFEST).exists() else []
+        states += [read_change(path).manifest for _, path in _steps(folder)]
+        used = _named(states)
+    except (IndexProblem, KeyError, TypeError, OSError):
+        return
+    used |= {entry["shard"] for _, entry in journals(folder)}
+    _keep_only(folder, used)
+
+
+def _named(states: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of the shards and generations of some states."""
+    return {name for state in states for name in [state["generation"], *state["shards"]]}
+
+
+def _keep_only(folder: Path, used: set[str]) -> None:
     for parent in ("shards", "generations"):
-        for path in (folder / parent).iterdir():
+        for path in (folder / parent).glob("*"):
             if path.name not in used:
                 shutil.rmtree(path, ignore_errors=True)
-    shutil.rmtree(folder / "building", ignore_errors=True)

@@ -15,7 +15,16 @@ from dff.descriptors.base import scaled
 from dff.factorization import Factorization
 from dff.geometry import fit_size, grid_extent
 from dff.index.ahead import Ahead
-from dff.index.format import IndexProblem, Picture, Settings, load_array, new_folder, settle
+from dff.index.format import (
+    IndexProblem,
+    Picture,
+    Settings,
+    check_folder,
+    load_array,
+    new_folder,
+    save_array,
+    settle,
+)
 from dff.parts import Parts
 from dff.whitening import Whitening
 
@@ -115,7 +124,7 @@ def write_shard(records: Sequence[Record], settings: Settings, parent: Path) -> 
     with new_folder(parent) as folder:
         (folder / "pictures.jsonl").write_text("".join(f"{x}\n" for x in lines), encoding="utf-8")
         for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+            save_array(folder / f"{name}.npy", array)
         return settle(folder)
 
 
@@ -125,7 +134,14 @@ class Shard:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self.folder = folder
         self.settings = settings
-        self.pictures = _read_pictures(folder / "pictures.jsonl")
+        self.pictures = read_pictures(folder / "pictures.jsonl")
+        others = {*settings.descriptors} - {"dff"}
+        for picture in self.pictures:
+            if missing := others - picture.regions.keys():
+                raise IndexProblem(
+                    f"{folder / 'pictures.jsonl'}: expected the regions of {picture.id} for "
+                    f"{', '.join(sorted(missing))}, got none; build the index again"
+                )
         count, k, detail_k = len(self.pictures), settings.k, settings.detail_k
         for array, parts in ((self.basis, k), (self.detail_basis, detail_k)):
             if array.shape != (count, parts, settings.channels):
@@ -263,13 +279,28 @@ def _exactly(values: np.ndarray) -> tuple[float, ...]:
     return tuple(float(str(value)) for value in values)
 
 
-def _read_pictures(path: Path) -> list[Picture]:
+def read_pictures(path: Path) -> list[Picture]:
+    """A shard's pictures.jsonl; IndexProblem where it is missing or not what a build writes."""
+    pictures: list[Picture] = []
     try:
-        with open(path, encoding="utf-8") as file:
-            return [Picture.of(json.loads(line)) for line in file]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        check_folder(path.parent, 2)
+        with open(path, "rb") as file:
+            for line in file:
+                pictures.append(_picture(line, f"{path}, line {len(pictures) + 1},"))
+    except OSError as error:
         raise IndexProblem(
-            f"{path} cannot be read ({error}); run `python -m dff index verify`"
+            f"{path} cannot be read ({error.strerror}); run `python -m dff index verify`"
+        ) from error
+    return pictures
+
+
+def _picture(line: bytes, where: str) -> Picture:
+    try:
+        return Picture.of(json.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise IndexProblem(
+            f"{where} cannot be read ({type(error).__name__}: {error}); run "
+            "`python -m dff index verify`"
         ) from error
 
 

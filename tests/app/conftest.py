@@ -2,17 +2,20 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit import error_util
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.testing.v1 import AppTest
 
+from dff.app import errors
 from dff.app.engine import opened
 
 SCRIPT = Path(__file__).parents[2] / "streamlit_app.py"
+SHOWN_BY_STREAMLIT = error_util.show_uncaught_app_exception
 
 
 class Dashboard:
@@ -83,6 +86,25 @@ def sample_index(backbone, monkeypatch):
     """The committed index, and the network that the tests have loaded already."""
     monkeypatch.delenv("DFF_INDEX", raising=False)
     monkeypatch.setattr("dff.index.search.load_backbone", lambda *_: backbone)
+
+
+@pytest.fixture(autouse=True)
+def unforeseen(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[BaseException]]:
+    """The errors that pages told as nobody's: a test fails with one, unless it clears the list.
+
+    Where `main` ran, Streamlit shows them as ours, and not as the exceptions that tests look for.
+    """
+    told: list[BaseException] = []
+    logged = errors.logged
+
+    def log(error: BaseException, *details: Any) -> str:
+        told.append(error)
+        return logged(error, *details)
+
+    monkeypatch.setattr(error_util, "show_uncaught_app_exception", SHOWN_BY_STREAMLIT)
+    monkeypatch.setattr(errors, "logged", log)
+    yield told
+    assert not told
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 from PIL import Image
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from dff.app.engine import Engine, opened
 from dff.app.state import valid_box, valid_weights
@@ -185,23 +184,6 @@ def test_an_upload_is_decoded_once_and_its_pixels_do_not_stay(visit, index, call
     before = len(decoded)
     dashboard.at.slider(key="k").set_value(3).run()
     assert len(dashboard.stage["parts"]) == 3 and len(decoded) == before
-
-
-def test_the_server_keeps_no_file_beside_the_uploaded_picture(visit, index, monkeypatch):
-    managers = set()
-    original = MemoryUploadedFileManager.add_file
-
-    def noted(manager, *args, **options):
-        managers.add(manager)
-        original(manager, *args, **options)
-
-    monkeypatch.setattr(MemoryUploadedFileManager, "add_file", noted)
-    dashboard = visit()
-    for id in ("eiffel_tower_2", "dam_3"):
-        dashboard.upload(f"{id}.jpg", photo(index, id))
-        assert dashboard.stage["query"]["title"] == f"{id}.jpg"
-    assert managers
-    assert [file for m in managers for files in m.file_storage.values() for file in files] == []
 
 
 def test_the_name_of_an_upload_stays_in_its_session(visit, index):

@@ -3,7 +3,6 @@
 What a page drops from an address is tested page by page; here the same nonsense goes to all.
 """
 
-import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dff.app.engine import opened
+from dff.index.manifest import read_manifest, write_manifest
 
 PAGES = {
     "explore": {},
@@ -128,9 +128,7 @@ def test_photos_that_are_gone(page: str, damaged: Path) -> None:
 
 def empty(folder: Path) -> None:
     """An index that says that it holds no picture."""
-    manifest = json.loads((folder / "index.json").read_text())
-    manifest.update(count=0, shards=[])
-    (folder / "index.json").write_text(json.dumps(manifest))
+    write_manifest(folder, {**read_manifest(folder), "count": 0, "shards": []})
 
 
 BAD_INDEX = {

@@ -22,6 +22,7 @@ from dff.images import read_image
 from dff.index import Index
 from dff.index.duplicates import near_duplicates
 from dff.index.edit import remove, rename
+from dff.index.manifest import read_manifest, write_manifest
 from dff.index.state import changes
 from dff.projection import neighbour_plane
 
@@ -164,9 +165,8 @@ def test_near_duplicates_lie_side_by_side(open_page, index):
 def test_unreadable_files_and_missing_photos_are_said(open_page, index_folder, tmp_path):
     folder = tmp_path / "moved" / "index"
     shutil.copytree(index_folder, folder)
-    manifest = json.loads((folder / "index.json").read_text())
-    manifest["unreadable"] = [["<i>bad</i>.jpg", "'bad.jpg' is empty"]]
-    (folder / "index.json").write_text(json.dumps(manifest))
+    left_out = [["<i>bad</i>.jpg", "'bad.jpg' is empty"]]
+    write_manifest(folder, {**read_manifest(folder), "unreadable": left_out})
     at = open_page(folder=folder, photos_show="About")
     assert "12 of 12 photos are not where the collection expects them" in said(at)
     assert "1 file left out" in said(at)
@@ -458,6 +458,6 @@ def test_an_own_collection_that_is_damaged_has_ways_out(visit, own):
 
 
 def test_a_collection_without_pictures_is_damaged(visit, own):
-    manifest = json.loads((folder_of(own) / "index.json").read_text())
-    (folder_of(own) / "index.json").write_text(json.dumps({**manifest, "shards": [], "count": 0}))
-    assert "expected a list of shards" in visit(collection=own).errors[0]
+    folder = folder_of(own)
+    write_manifest(folder, {**read_manifest(folder), "shards": [], "count": 0})
+    assert "expected a valid 'shards'" in visit(collection=own).errors[0]

@@ -1,16 +1,28 @@
 """A server for strangers: what DFF_PUBLIC=1 takes away, page by page, on the server's side."""
 
+import gc
+import hashlib
 import io
 import os
+import shutil
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from streamlit import config
 from streamlit.testing.v1 import AppTest
 
+from dff.app import memo
+from dff.app.engine import set_aside
 from dff.app.limits import OWN_MACHINE, PUBLIC, limits
-from tests.app.test_hostile_state import PAGES, said, visit
+from dff.backbones import WeightsUnavailable
+from tests.app.test_hostile_client import send, state
+from tests.app.test_hostile_state import PAGES, damaged, drawn, said
+from tests.app.test_hostile_state import visit as visit_page
+
+__all__ = ["damaged"]  # a fixture
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,6 +31,9 @@ ROOT = Path(__file__).parents[2]
 def public(monkeypatch, index_folder):
     monkeypatch.setenv("DFF_PUBLIC", "1")
     monkeypatch.setenv("DFF_INDEX", str(index_folder))
+    most = config.get_option("server.maxUploadSize")
+    yield
+    config.set_option("server.maxUploadSize", most)  # the server's own is lowered for strangers
 
 
 def picture(width: int, height: int) -> bytes:
@@ -37,7 +52,7 @@ def test_one_switch(monkeypatch, value, strangers):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_page_shows_a_path_of_the_server(page, index_folder, own_data):
-    at = visit(page, collection="anything", photos_show="About")
+    at = visit_page(page, collection="anything", photos_show="About")
     assert not at.exception, at.exception
     told = " ".join(said(at)).replace("\\", "")
     options = [option for box in at.selectbox for option in box.options]
@@ -48,7 +63,7 @@ def test_no_page_shows_a_path_of_the_server(page, index_folder, own_data):
 
 @pytest.mark.parametrize("page", ["explore", "learn", "factors", "present"])
 def test_more_parts_than_are_offered_are_not_to_be_had_by_address(page):
-    most, over = visit(page, k=str(PUBLIC.parts)), visit(page, k=str(PUBLIC.parts + 1))
+    most, over = visit_page(page, k=str(PUBLIC.parts)), visit_page(page, k=str(PUBLIC.parts + 1))
     assert not most.exception and not over.exception
     assert most.query_params.get("k") == str(PUBLIC.parts)
     assert over.query_params.get("k") is None
@@ -74,13 +89,13 @@ def test_a_large_upload_is_refused_in_one_sentence(visit):
 
 
 def test_networks_are_not_fetched_for_strangers():
-    at = visit("factors", network="resnet101.a1_in1k")
+    at = visit_page("factors", network="resnet101.a1_in1k")
     assert not at.exception and not at.error
     assert at.selectbox(key="network").value == "efficientnet_lite0"
 
 
 def test_a_collection_cannot_be_changed():
-    at = visit("photos", photos_show="New collection")
+    at = visit_page("photos", photos_show="New collection")
     assert not at.exception
     assert not {b.key for b in at.button} & {"make", "remove", "rename", "undo", "add"}
 
@@ -91,3 +106,93 @@ def test_the_log_says_what_the_page_does_not(monkeypatch, tmp_path, caplog):
     assert [title.value for title in at.title] == ["No collection yet"]
     assert str(tmp_path) not in " ".join(said(at)) and not at.code
     assert os.fspath(tmp_path / "nowhere") in caplog.text
+
+
+def marked(width: int = 90, height: int = 60) -> bytes:
+    """A picture like no other."""
+    file = io.BytesIO()
+    noise = np.random.default_rng(7).integers(0, 255, (height, width, 3), np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
+    return file.getvalue()
+
+
+def kept_of(mark: str) -> int:
+    """How many values all caches of the server have of a file."""
+    return sum(memo._has(key, mark) for cache in list(memo._CACHES) for key in list(cache._values))
+
+
+def test_an_upload_goes_with_its_session(visit):
+    data = marked()
+    mark = hashlib.sha256(data).hexdigest()
+    dashboard = visit().upload("mine.png", data)
+    assert dashboard.stage["query"]["title"] == "mine.png" and kept_of(mark) > 3
+    del dashboard
+    until = time.monotonic() + 20
+    while kept_of(mark) and time.monotonic() < until:
+        set_aside()  # as `look_again` does: the session may have been set aside by the engine
+        time.sleep(0.05)
+    gc.unfreeze()
+    assert not kept_of(mark)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_upload_cannot_be_asked_for_by_another_session(page):
+    data = marked()
+    first = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60).run()
+    first.file_uploader[0].set_value(("mine.png", data, "image/png")).run()
+    assert first.session_state["session"].upload is not None
+    mark = hashlib.sha256(data).hexdigest()
+    for name in (mark, mark[:16], "mine.png", "mine"):
+        at = visit_page(page, **dict.fromkeys(("picture", "with", "result", "set", "also"), name))
+        assert not at.exception
+        assert "session" not in at.session_state or at.session_state["session"].upload is None
+        assert "mine.png" not in " ".join(said(at))
+        for node in at.get("bidi_component"):
+            assert "mine.png" not in node.proto.json
+
+
+def test_an_upload_of_too_many_bytes_is_refused_whoever_sends_it(visit, monkeypatch):
+    dashboard = visit()
+    assert config.get_option("server.maxUploadSize") == PUBLIC.megabytes
+    dashboard.upload("large.png", marked() + bytes(PUBLIC.megabytes << 20))
+    assert "expected at most 8 MB, got 8.0" in dashboard.errors[0]
+    assert dashboard.session.upload is None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_damaged_collection_is_told_without_folders(page, damaged, monkeypatch):
+    """No photos, files that are cut off, no network: no folder of the server in what is said."""
+
+    def no_network(*_):
+        raise WeightsUnavailable(f"{damaged}/weights.pth: expected a network, got none")
+
+    for place in ("dff.index.search.load_backbone", "dff.app.microscope.load_backbone"):
+        monkeypatch.setattr(place, no_network)
+    for file in damaged.glob("shards/*/*.npy"):
+        if "thumb" in file.name or "detail" in file.name:
+            np.save(file, np.load(file)[:0])
+    shutil.rmtree(damaged.parent / "photos")
+    at = visit_page(page, photos_show="About", k="5", box="0,0,60,60")
+    verify = [button for button in at.button if button.key == "verify"]
+    at = verify[0].click().run() if verify else at
+    told = " ".join([*said(at), *(error.message for error in at.exception)]).replace("\\", "")
+    assert at.error or at.exception or drawn(at)
+    for path in (damaged, damaged.parent, damaged.resolve(), ROOT, Path.home()):
+        assert str(path) not in told
+
+
+@pytest.mark.parametrize("page", ["photos", "factors"])
+def test_what_is_not_offered_is_not_to_be_had(page, index_folder):
+    """A client that sends the name of a section or a network that its page does not have."""
+    at = visit_page(page)
+    for node in [*at.get("button_group"), *at.selectbox]:
+        kind = type(node.proto).__name__
+        given = "New collection" if kind == "ButtonGroup" else "resnet101.a1_in1k"
+        value = (
+            {"string_array_value": [given]} if kind == "ButtonGroup" else {"string_value": given}
+        )
+        send(at, state(node.proto.id, **value))
+        assert not at.exception and not at.error
+        assert "make" not in {button.key for button in at.button}
+    if page == "factors":
+        assert at.selectbox(key="network").value == "efficientnet_lite0"

@@ -423,6 +423,7 @@ class Server:
 
     def __init__(self, command, env):
         Server.started = (command, env["DFF_INDEX"])
+        Server.env = env
 
     def __enter__(self):
         return self
@@ -440,6 +441,10 @@ def test_app_runs_streamlit_in_this_python(cli, index_folder, tmp_path, monkeypa
     command, index = Server.started
     assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
     assert Path(command[4]).name == "run.py" and index == str(index_folder.resolve())
+    assert Server.env["STREAMLIT_SERVER_ADDRESS"] == "localhost"  # nobody else reaches it
+    monkeypatch.setenv("STREAMLIT_SERVER_ADDRESS", "0.0.0.0")
+    assert cli("app", index_folder)[0] == 0
+    assert Server.env["STREAMLIT_SERVER_ADDRESS"] == "0.0.0.0"
     monkeypatch.chdir(tmp_path)
     assert fails(cli("app"), "no ./sample_index here", "index build")
     assert fails(cli("app", tmp_path), "no index in")

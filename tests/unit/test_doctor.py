@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import re
+import shutil
 import urllib.error
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,8 +14,10 @@ from PIL import Image
 
 from dff import doctor
 from dff.backbones import load_backbone
+from dff.backbones.prepared import is_prepared
 from dff.backbones.weights import Weights
 from dff.cli import main
+from dff.troubles import write_down
 
 RANKS = doctor.Ranks(65, 20, 96.0, 95.0)
 
@@ -175,8 +180,8 @@ def cli(capsys, monkeypatch, tmp_path):
 def test_doctor_without_a_network(cli, index_folder):
     status, out, err = cli()
     assert (status, err) == (0, "")
-    assert "unknown  index         there is no ./sample_index here" in out
-    assert "ok       weights file  efficientnet-lite0-57934424.pth" in out
+    assert "unknown  index             there is no ./sample_index here" in out
+    assert "ok       weights file      efficientnet-lite0-57934424.pth" in out
     assert "licence      Apache-2.0" in out
     status, out, err = cli("--index", index_folder, "--json")
     facts = json.loads(out)
@@ -185,9 +190,33 @@ def test_doctor_without_a_network(cli, index_folder):
     assert facts["weights"]["bytes"] > 10**7
 
 
-def test_a_damaged_index_fails(cli, index_folder, tmp_path):
-    import shutil
+def test_a_report_is_plain_text_without_the_own_folders_name(
+    cli, index_folder, tmp_path, monkeypatch
+):
+    home = tmp_path / "home of Ada"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("DFF_DATA", str(home / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    shutil.copytree(index_folder, home / "index")
+    write_down(RuntimeError("odd"), "0123abcd")
+    status, out, err = cli("--index", home / "index")
+    assert (status, err) == (0, "") and "Ada" not in out
+    for line in ("data ", "cache ", "memory ", "threads ", "system ", "pillow ", "openvino "):
+        assert re.search(f"^{line}", out, re.MULTILINE), line
+    assert f"1 in ~{os.sep}data{os.sep}errors.log, the last: 0123abcd" in out
+    assert "GB free" in out and f"~{os.sep}index: 12 pictures" in out
+    assert f"unknown  prepared network  not in ~{os.sep}cache" in out
+    text = cli("--index", home / "index", "--json")[1]
+    assert "Ada" not in text and json.loads(text)["errors"]["last"] == ["0123abcd"]
 
+
+def test_a_prepared_network_is_told(backbone, tmp_path):
+    assert doctor.check_prepared().status == "ok"  # the tests' network has made it
+    assert not is_prepared(tmp_path)
+
+
+def test_a_damaged_index_fails(cli, index_folder, tmp_path):
     copy = shutil.copytree(index_folder, tmp_path / "copy")
     next(copy.glob("shards/*/cells.npy")).unlink()
     status, out, err = cli("--index", copy)

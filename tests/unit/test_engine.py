@@ -1,6 +1,8 @@
 import gc
+import time
 import weakref
 
+from dff.app import engine
 from dff.app.engine import set_aside
 
 
@@ -24,3 +26,27 @@ def test_what_is_set_aside_is_not_looked_through_and_garbage_does_not_stay():
     finally:
         gc.unfreeze()
         gc.enable()
+
+
+def test_a_session_that_was_set_aside_goes_after_all(monkeypatch):
+    class Visit:
+        def __init__(self):
+            self.own = self  # as Streamlit's sessions are: only a search finds them
+
+    visit = Visit()
+    gone = weakref.ref(visit)
+    set_aside()
+    try:
+        del visit
+        gc.collect()
+        engine.look_again()  # not long ago
+        assert engine._set_aside is not None and gone() is not None
+        monkeypatch.setattr(engine, "AGAIN", 0.0)
+        monkeypatch.setattr(engine, "SENT", 0.0)
+        engine.look_again()
+        until = time.monotonic() + 20
+        while gone() is not None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert gone() is None
+    finally:
+        gc.unfreeze()

@@ -241,3 +241,8 @@ def test_a_ramp_passes_through_its_stops():
     assert charts.ramp_colour(stops, 0.25) == [50, 25, 0]
     assert charts.ramp_colour(stops, 0.5) == [100, 50, 0]
     assert charts.ramp_colour(stops, 1.0) == [100, 50, 200]
+
+
+def test_a_label_has_no_markup_and_no_backslashes():
+    text = "![x](https://example.org/a.png) *A* `b` $c$ :red[d] Père’s dam_3, no. 2"
+    assert factors_data.label(text) == "x https example.org a.png A b c red d Père’s dam 3, no. 2"

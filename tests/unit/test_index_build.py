@@ -1,18 +1,28 @@
+import argparse
 import itertools
 import json
 import os
+import re
 import shutil
+import socket
+import subprocess
+import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from dff.cli.progress import facts, told
+from dff.images import file_sha256
 from dff.index import IndexProblem, ahead
 from dff.index import build as building
 from dff.index.build import build
 from dff.index.check import verify
 from dff.index.collection import find_pictures
+from dff.index.edit import remove
+from dff.index.photos import Folder
+from dff.index.state import alone
 from dff.whitening import Whitening
 
 SIZE = 128
@@ -298,19 +308,118 @@ def test_nothing_to_build_from(photos, counting, tmp_path):
         build(photos, tmp_path / "index", counting, k=11)
 
 
+def test_photos_that_vanish_or_change_during_a_build_are_named(
+    photos, counting, tmp_path, opened, one_by_one, capsys
+):
+    own, out = tmp_path / "photos", tmp_path / "index"
+    shutil.copytree(photos, own)
+
+    def meanwhile(progress):
+        if progress.done == 1:
+            (own / "round/shape_11.png").unlink()
+            shutil.copy(own / "round/shape_03.png", own / "square/shape_02.png")
+
+    report = build(own, out, counting, size=SIZE, progress=meanwhile)
+    assert report.count == 11 and report.changed == ["square/shape_02.png"]
+    ((path, reason),) = report.unreadable
+    assert path == "round/shape_11.png" and "cannot be opened (No such file" in reason
+    # The index holds what was read, not what was there before.
+    index = opened(out)
+    assert index.pictures[index.row("shape_02")].sha256 == file_sha256(
+        (own / "square/shape_02.png").read_bytes()
+    )
+    assert verify(out) == []
+    told(argparse.Namespace(), lambda tell: report)
+    err = capsys.readouterr().err
+    assert "left out round/shape_11.png: 'shape_11.png' cannot be opened" in err
+    assert "changed meanwhile, taken as it is now: square/shape_02.png" in err
+    assert facts(report).endswith(", 1 left out, 1 changed meanwhile")
+
+
+@dataclass(frozen=True)
+class Growing(Folder):
+    """A folder with a file that grows whenever it was read: `grows` more times."""
+
+    grows: list[int] = field(default_factory=list)
+
+    def read(self, path):
+        data = super().read(path)
+        if path.endswith("shape_04.png") and self.grows:
+            self.grows.pop()
+            with open(self.path / path, "ab") as file:
+                file.write(b"more")
+        return data
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_file_that_changes_while_it_is_read_is_read_again(photos, counting, tmp_path, times):
+    shutil.copytree(photos, tmp_path / "photos")
+    source = Growing(tmp_path / "photos", [0] * times)
+    report = build(source, tmp_path / "index", counting, size=SIZE)
+    if times == 1:
+        assert report.changed == ["square/shape_04.png"] and report.unreadable == []
+    else:
+        assert report.changed == [] and report.count == 11
+        ((path, reason),) = report.unreadable
+        assert path == "square/shape_04.png" and "changes while it is read" in reason
+    assert verify(tmp_path / "index") == []
+
+
 def test_two_builders(photos, counting, tmp_path):
     out = tmp_path / "index"
     refused = []
 
     def another(progress):
         if progress.done == 2:
-            with pytest.raises(IndexProblem, match="another build") as caught:
+            with pytest.raises(IndexProblem) as caught:
                 build(photos, out, counting, size=SIZE)
-            refused.append(caught.value)
+            refused.append(str(caught.value))
 
     build(photos, out, counting, size=SIZE, progress=another)
     assert len(refused) == 1 and counting.passes == 12 and verify(out) == []
+    assert re.search(
+        rf"another build is writing to .*index \(process {os.getpid()} on {socket.gethostname()}, "
+        r"since 20.*\): wait for it or stop it",
+        refused[0],
+    )
+    assert (out / ".lock").read_text() == ""
     build(photos, out, counting, size=SIZE)  # the lock is free again
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from dff.index.state import alone
+with alone(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_another_process_is_named_and_its_lock_is_free_once_it_is_killed(index_folder, tmp_path):
+    out = tmp_path / "index"
+    shutil.copytree(index_folder, out)
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", HOLD, str(out)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(
+            IndexProblem, match=rf"\(process {other.pid} on .*: wait for it or stop"
+        ):
+            remove(out, ["shape_01"])
+        other.kill()
+        other.wait()
+    assert remove(out, ["shape_01"]) == 1 and verify(out) == []
+
+
+@pytest.mark.parametrize("text", ["", "hello", "12 \x1b[31m x\n" * 500])
+def test_a_lock_that_says_something_else_is_still_a_lock(index_folder, tmp_path, text):
+    out = tmp_path / "index"
+    shutil.copytree(index_folder, out)
+    with alone(out):
+        (out / ".lock").write_text(text)
+        with pytest.raises(IndexProblem, match=r"another build is writing to [^(]*index: wait"):
+            remove(out, ["shape_01"])
 
 
 def test_a_given_whitening_is_used_and_kept(photos, backbone, counting, tmp_path, opened):

@@ -1,9 +1,10 @@
 import threading
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
-from dff.app.memo import AROUND, Cache, bytes_of
+from dff.app.memo import AROUND, Cache, Traces, bytes_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,3 +106,18 @@ def test_two_threads_compute_once():
     for thread in threads:
         thread.join(10)
     assert found == ["value", "value"] and made == [1]
+
+
+def test_what_a_session_left_is_forgotten_with_it():
+    cache, other = Cache(100, bytes_of), Cache(10)
+    traces = Traces()
+    traces.add("an upload")
+    for key in (("an upload", 4), (("an upload", None), "rows"), ("a picture", 4), "an upload too"):
+        cache.get(key, lambda: b"")
+        other.get(key, lambda: b"")
+    del traces
+    until = time.monotonic() + 10
+    while time.monotonic() < until and (len(cache._values), len(other._values)) != (1, 2):
+        time.sleep(0.01)
+    assert list(other._values) == [("a picture", 4), "an upload too"]
+    assert list(cache._values) == ["an upload too"] and cache._total == bytes_of(b"")

@@ -12,6 +12,7 @@ from dff.app.compare_panels import looking, overlap, score_map, splits
 from dff.app.components.bump import bump
 from dff.app.controls import choose_picture
 from dff.app.engine import Engine, Source
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.state import sent, session, write_one
@@ -38,7 +39,7 @@ def page(engine: Engine) -> None:
     source, names, top = _toolbar(index)
     current = session()
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     if len(names) < 2:
         st.info("Choose at least two descriptors to compare.", icon=":material/info:")
@@ -48,7 +49,7 @@ def page(engine: Engine) -> None:
         with body:
             _show(engine, source, names, top)
     except ValueError as error:
-        body.error(plain(str(error)), icon=":material/error:")
+        say(error, body)
 
 
 # --- choosing --------------------------------------------------------------------------
@@ -57,6 +58,9 @@ def page(engine: Engine) -> None:
 def _toolbar(index: Index) -> tuple[Source, list[str], int]:
     """The row of controls: the picture, the descriptors' names, how many results."""
     offered = compare_data.preferred(index.settings.descriptors, index.descriptor)
+    # Streamlit raises an error for more than can be chosen, and only browsers keep to it.
+    if len(many := st.session_state.get("descriptors") or ()) > compare_data.MOST:
+        st.session_state["descriptors"] = many[: compare_data.MOST]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         source = choose_picture(index, width=280)
         names = st.multiselect(

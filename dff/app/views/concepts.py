@@ -16,7 +16,7 @@ from dff.app.concepts_data import MOST, Common
 from dff.app.concepts_masks import masks_popover
 from dff.app.controls import choose_k, k_slider, panel
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say
 from dff.app.limits import limits
 from dff.app.part_flow import flow_facts
 from dff.app.scene import palette_facts, version_of
@@ -78,7 +78,7 @@ def page(engine: Engine, actions: DeltaGenerator) -> None:
             takeaway.concepts_dialog(index, common, colours, names)
         panel("splits", "How the parts split when k grows", lambda: _splits(engine, rows, k))
     except (ValueError, OSError) as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        say(error)
 
 
 def show_set(ids: Sequence[str]) -> None:
@@ -267,6 +267,6 @@ def _splits(engine: Engine, rows: Sequence[int], k: int) -> None:
     facts = flow_facts({n: concepts_data.pooled(common) for n, common in commons.items()}, parts)
 
     def on_k() -> None:
-        choose_k(st.session_state[SPLITS].get("k"))
+        choose_k(sent(SPLITS, "k"))
 
     flow({**facts, "k": k, "palette": palette_facts()}, key=SPLITS, on_k=on_k)

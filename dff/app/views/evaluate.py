@@ -6,6 +6,7 @@ import streamlit as st
 
 from dff.app import evaluate_data, evaluate_markup, markup
 from dff.app.engine import Engine
+from dff.app.errors import say
 from dff.app.evaluate_chart import label_chart
 from dff.app.evaluate_data import words
 from dff.app.evaluate_tables import table
@@ -32,7 +33,7 @@ def page(engine: Engine) -> None:
         else:
             _no_labels(engine)
     except ValueError as problem:  # an index that is damaged
-        st.error(plain(str(problem)), icon=":material/error:")
+        say(problem)
     _uploaded()
 
 
@@ -184,7 +185,7 @@ def _uploaded() -> None:
     try:
         report = read_report(file.getvalue())
     except ReportProblem as problem:
-        st.error(plain(f"{file.name}: {problem}"), icon=":material/error:")
+        say(f"{file.name}: {problem}")
         return
     crop = "queries are cropped to their box" if report.cropped else "queries are not cropped"
     st.markdown(f"**{plain(report.dataset, 80)}**")

@@ -14,7 +14,7 @@ from dff.app.components.stage import stage
 from dff.app.controls import choose_picture, k_slider, results_select
 from dff.app.deletion_panel import result_dialog
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say
 from dff.app.state import (
     CONCEPTS,
     ONE,
@@ -82,14 +82,14 @@ def page(engine: Engine) -> None:
         _actions(engine, choice)
     slot = st.container()
     if current.notice:
-        slot.error(plain(current.notice), icon=":material/error:")
+        say(current.notice, slot)
         current.notice = None
     try:
         read_address(current, choice.source, choice.source.size(engine.index), choice.k)
         with slot:
             _show_or_say(engine, current, choice)
     except ValueError as error:
-        slot.error(plain(str(error)), icon=":material/error:")
+        say(error, slot)
     write_address(current)
 
 
@@ -186,7 +186,7 @@ def _surprise(engine: Engine) -> None:
     known = engine.index.row_of
     vetted = [id for id in load()[1] if id in known] or list(known)
     others = [id for id in vetted if id != st.session_state["picture"]] or vetted
-    ask_for(random.Random().choice(others))
+    ask_for(random.Random().choice(others))  # noqa: S311 (a photo, no secret)
 
 
 # --- showing ---------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def _show_or_say(engine: Engine, current: Session, choice: Choice) -> None:
     except ValueError as error:
         if current.box is None or isinstance(error, Busy):
             raise
-        st.error(plain(str(error)), icon=":material/error:")
+        say(error)
         current.box = current.weights = None
         _show(engine, current, choice)
 

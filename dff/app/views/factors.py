@@ -10,13 +10,14 @@ from dff.app import factors_beside, markup, takeaway
 from dff.app.controls import choose_picture, k_slider, panel
 from dff.app.deletion_panel import factors_test
 from dff.app.engine import Engine, Source
+from dff.app.errors import say, shown
 from dff.app.factors_closer import look_closer
 from dff.app.factors_data import plain
 from dff.app.factors_panels import all_k, loading, one_k, wait
 from dff.app.factors_pictures import View, draw_all, draw_main
 from dff.app.limits import limits
 from dff.app.microscope import Microscope, Recipe, microscope
-from dff.app.state import session
+from dff.app.state import session, valid_whole, write_one
 from dff.backbones import DEFAULT_NAME, Tap, WeightsUnavailable
 from dff.nmf import DEFAULT_INIT, INITS
 
@@ -34,6 +35,7 @@ ONE, ALL = "One at a time", "Side by side"
 SMOOTH, RAW = "Smooth", "Grid"
 SHARED, OWN, BOTH = "Shared scale", "Own scale", "Both pictures"
 SOLVERS = ("hals", "mu", "kl")
+MOST_SEED = 9999
 
 
 def page(shared: Engine) -> None:
@@ -46,7 +48,7 @@ def page(shared: Engine) -> None:
     source, name, layer_slot, k = _toolbar(lab)
     view = _view(k)
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     # Two places: a container's content stays on the screen until the new one has come.
     waiting, body = st.empty(), st.container()
@@ -83,7 +85,7 @@ def page(shared: Engine) -> None:
             _no_weights(lab, name, problem)
     except ValueError as problem:
         waiting.empty()
-        body.error(plain(str(problem)), icon=":material/error:")
+        say(problem, body)
 
 
 # --- choosing --------------------------------------------------------------------------
@@ -178,17 +180,20 @@ def _recipe() -> Recipe:
             help="nndsvd and nndsvda start from singular vectors and always give the same parts. "
             "random depends on the seed.",
         )
+        if "seed" not in st.session_state:
+            asked = st.query_params.get("seed", "")  # bound, one like 1e309 would be an error
+            st.session_state["seed"] = valid_whole(asked, MOST_SEED) or 0
         seed = st.number_input(
             "Seed",
             0,
-            9999,
-            0,
+            MOST_SEED,
             key="seed",
-            bind="query-params",
+            persist_state="session",
             width=140,
             disabled=init != "random",
             help="Used by the random start only.",
         )
+    write_one("seed", str(int(seed)) if seed else None)
     # A seed that changes nothing must not make new cache entries.
     return Recipe(solver, init, int(seed) if init == "random" else 0)
 
@@ -225,7 +230,7 @@ def _tap_label(tap: Tap, *, own: bool) -> str:
 
 def _no_weights(lab: Microscope, name: str, problem: WeightsUnavailable) -> None:
     """What to do where the weights cannot be had: the library's words, and a way out."""
-    text = str(problem)
+    text = shown(problem)
     st.markdown(f"#### The weights of {plain(name, 60)} are not here yet")
     st.write("They are fetched on first use, and that did not work. What happened:")
     st.caption(plain(f"{text[:1].upper()}{text[1:]}.", 1200))

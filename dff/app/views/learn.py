@@ -8,7 +8,7 @@ from dff.app import naming, scene
 from dff.app.components.lesson import lesson
 from dff.app.controls import choose_picture, k_slider
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say, shown
 from dff.app.learn.lesson import (
     LAST,
     needs_network,
@@ -18,7 +18,7 @@ from dff.app.learn.lesson import (
 )
 from dff.app.learn.texts import step_facts
 from dff.app.limits import limits
-from dff.app.state import sent, session, write_one
+from dff.app.state import sent, session, valid_whole, write_one
 from dff.export.page import data_uri
 
 # On paper there is the step alone.
@@ -42,7 +42,7 @@ def page(engine: Engine) -> None:
     write_one("step", None if step == 1 else str(step))
     current = session()
     if current.notice:
-        st.error(plain(current.notice), icon=":material/error:")
+        say(current.notice)
         current.notice = None
     seen: set[tuple[Any, ...]] = st.session_state.setdefault("lesson_seen", set())
     key = step_key(source, k, step)
@@ -55,7 +55,7 @@ def page(engine: Engine) -> None:
         if not problem:
             picture = _picture(engine, source, k, step, status)
     except ValueError as error:
-        problem = str(error)
+        problem = shown(error)
     seen.add(key)
     if waits:
         st.session_state["lesson_problem"] = (key, problem)
@@ -74,14 +74,9 @@ def _problem_of(key: tuple[Any, ...]) -> str:
 
 def _step() -> int:
     """The step of the session, or at first the address's; anything else is the first."""
-    chosen = st.session_state.get("lesson_step") or _whole(st.query_params.get("step", ""), LAST)
-    st.session_state["lesson_step"] = step = chosen or 1
+    asked = valid_whole(st.query_params.get("step", ""), LAST)
+    st.session_state["lesson_step"] = step = st.session_state.get("lesson_step") or asked or 1
     return int(step)
-
-
-def _whole(text: str, most: int) -> int | None:
-    """A whole number from 1 to `most`, or None."""
-    return int(text) if text.isascii() and text.isdigit() and 1 <= int(text) <= most else None
 
 
 def _picture(engine: Engine, source: Source, k: int, step: int, status: Any) -> dict[str, Any]:

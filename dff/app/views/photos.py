@@ -7,6 +7,7 @@ import streamlit as st
 from dff.app import markup, photos_store
 from dff.app.collections import Collection, choose, chosen, collections
 from dff.app.engine import Engine
+from dff.app.errors import say
 from dff.app.factors_data import plain
 from dff.app.limits import limits
 from dff.app.photos_about import about, credits_list
@@ -52,7 +53,7 @@ def page(engine: Engine) -> None:
     try:
         shown.get(name or "", pictures)(collection, engine)
     except ValueError as problem:  # an index that is damaged
-        st.error(plain(str(problem)), icon=":material/error:")
+        say(problem)
 
 
 def _sections(collection: Collection) -> dict[str, Section]:

@@ -10,7 +10,7 @@ import streamlit as st
 from dff.app import naming
 from dff.app.components.talk import talk as show
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say
 from dff.app.state import (
     default_picture,
     link_to,
@@ -18,6 +18,7 @@ from dff.app.state import (
     sent,
     session,
     valid_k,
+    valid_whole,
     write_address,
     write_one,
 )
@@ -47,7 +48,7 @@ def page(engine: Engine) -> None:
         key = (source.sha256, k, current.box, tuple(names.items()), "talk")
         slides = engine.scene(key, lambda: _slides(engine, source, query, names))
     except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        say(error)
         return
     first = _slide(st.query_params.get("slide", ""), len(slides))
 
@@ -89,5 +90,4 @@ def _photo(engine: Engine, source: Source) -> np.ndarray:
 
 
 def _slide(text: str, count: int) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 1
-    return number - 1 if 1 <= number <= count else 0
+    return (valid_whole(text, count) or 1) - 1

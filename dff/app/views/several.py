@@ -11,7 +11,7 @@ from dff.app import shortlist
 from dff.app.components.several import several
 from dff.app.controls import results_select
 from dff.app.engine import Engine, Source
-from dff.app.factors_data import plain
+from dff.app.errors import say
 from dff.app.scene import palette_facts
 from dff.app.state import (
     ONE,
@@ -52,7 +52,7 @@ def page(engine: Engine, actions: DeltaGenerator) -> None:
     try:
         _draw(engine, more, less, top)
     except ValueError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        say(error)
 
 
 def ask(index: Index, row: int, sign: int, *, first: str | None = None) -> None:
