@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from filelock import FileLock
 
 from dff.app.jobs import CANCELLED, DONE, FAILED, KEPT, QUEUED, RUNNING, Cancelled, Jobs
+from dff.index.lock import locked
 
 SOON = 20  # seconds
 
@@ -110,10 +110,10 @@ def test_a_job_that_fails_does_not_end_the_thread(jobs, error, said, caplog):
 
 def test_a_stuck_job_fails_and_the_next_one_runs(tmp_path):
     jobs, go_on, woke = Jobs(stuck=0.1), threading.Event(), []
-    lock = tmp_path / "index.lock"
+    lock = tmp_path / ".lock"
 
     def stuck(job):
-        with FileLock(lock, timeout=0):
+        with locked(lock):
             job.tell(3, 10)
             assert go_on.wait(SOON)
             try:
@@ -124,7 +124,7 @@ def test_a_stuck_job_fails_and_the_next_one_runs(tmp_path):
             return "all done"
 
     def same_collection(job):
-        with FileLock(lock, timeout=0):
+        with locked(lock):
             return "changed"
 
     first, second = jobs.submit("One", "a", stuck), jobs.submit("Two", "b", lambda job: "fine")
@@ -135,7 +135,11 @@ def test_a_stuck_job_fails_and_the_next_one_runs(tmp_path):
     assert jobs.wait(second, SOON) and (second.state, second.message) == (DONE, "fine")
     # Its thread is still there, and so is the lock of what it writes to.
     third = jobs.submit("Three", "a", same_collection)
-    assert jobs.wait(third, SOON) and third.state == FAILED and "index.lock" in third.message
+    assert (
+        jobs.wait(third, SOON)
+        and third.state == FAILED
+        and "another build is writing" in third.message
+    )
     workers = [thread for thread in threading.enumerate() if thread.name == "dff-job"]
     go_on.set()
     for worker in workers:
