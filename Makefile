@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 .PHONY: app test lint screenshots sample-index clean
 
 app: $(VENV)/.installed
-	$(BIN)/streamlit run streamlit_app.py
+	MALLOC_ARENA_MAX=2 $(BIN)/streamlit run streamlit_app.py
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -12,14 +12,16 @@ import subprocess
 import sys
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from common import ROOT
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Delta_pb2 import Delta
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
@@ -30,14 +32,14 @@ STAGE = "dff_stage"
 
 
 class Visitor:
-    """One session. elements: what the page holds now; received: bytes of the last answer."""
+    """One session. received: bytes of the last answer."""
 
     def __init__(self, port: int, address: str = "") -> None:
         self._port = port
         self._address = address
         self._page = ""
         self._session = ""
-        self.elements: list[Element] = []
+        self._placed: dict[tuple[int, ...], Element] = {}
         self.received = 0
         self._socket: ClientConnection = connect(
             f"ws://localhost:{port}/_stcore/stream",
@@ -52,9 +54,29 @@ class Visitor:
         self._socket.close()
 
     @property
+    def elements(self) -> list[Element]:
+        """What the page holds now."""
+        return list(self._placed.values())
+
+    @property
+    def errors(self) -> list[str]:
+        """What the page says went wrong."""
+        said = [e.exception.message for e in self.elements if e.WhichOneof("type") == "exception"]
+        alerts = (e.alert for e in self.elements if e.WhichOneof("type") == "alert")
+        return [*said, *(alert.body for alert in alerts if alert.format == Alert.ERROR)]
+
+    @property
     def stage(self) -> dict[str, Any]:
         """What Explore's stage was given, but its results."""
         found: dict[str, Any] = json.loads(json.loads(self._stage.bidi_component.json)["json"])
+        return found
+
+    @property
+    def cards(self) -> list[dict[str, Any]]:
+        """The results that Explore's stage was given."""
+        found: list[dict[str, Any]] = json.loads(
+            json.loads(self._stage.bidi_component.json)["cards"]
+        )
         return found
 
     def element(self, kind: str, label: str) -> Any:
@@ -64,14 +86,22 @@ class Visitor:
 
     def send(self, event: str, value: object) -> float:
         """What the stage sends when the user does something; seconds until all is answered."""
-        state = WidgetState(id=_make_trigger_id(self._stage.bidi_component.id, "events"))
-        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
-        return self._ask([state])
+        return self._ask([self._state(event, value)])
+
+    def ask_and_leave(self, event: str, value: object) -> None:
+        """The same, without waiting for the answer."""
+        self._socket.send(self._message([self._state(event, value)]).SerializeToString())
+        self.close()
 
     def slide(self, label: str, value: int) -> float:
         """Move a slider."""
         state = WidgetState(id=self.element("slider", label).id)
         state.double_array_value.data.append(value)
+        return self._ask([state])
+
+    def tick(self, label: str, value: bool) -> float:
+        """Turn a toggle on or off."""
+        state = WidgetState(id=self.element("checkbox", label).id, bool_value=value)
         return self._ask([state])
 
     def upload(self, label: str, name: str, data: bytes) -> float:
@@ -95,19 +125,28 @@ class Visitor:
     def _stage(self) -> Element:
         return next(e for e in self.elements if e.bidi_component.component_name == STAGE)
 
-    def _ask(self, changed: list[WidgetState]) -> float:
+    def _state(self, event: str, value: object) -> WidgetState:
+        state = WidgetState(id=_make_trigger_id(self._stage.bidi_component.id, "events"))
+        state.json_trigger_value = json.dumps([{"event": event, "value": value}])
+        return state
+
+    def _message(self, changed: list[WidgetState]) -> BackMsg:
         message = BackMsg()
         message.rerun_script.query_string = self._address
         message.rerun_script.page_script_hash = self._page
         message.rerun_script.widget_states.widgets.extend(changed)
+        return message
+
+    def _ask(self, changed: list[WidgetState]) -> float:
+        message = self._message(changed)
         began = time.perf_counter()
         self._socket.send(message.SerializeToString())
-        self.elements, self.received = [], 0
+        self._placed, self.received = {}, 0
         while True:
             answer = self._next()
             kind = answer.WhichOneof("type")
-            if kind == "delta" and answer.delta.WhichOneof("type") == "new_element":
-                self.elements.append(answer.delta.new_element)
+            if kind == "delta":
+                self._place(tuple(answer.metadata.delta_path), answer.delta)
             elif kind == "new_session":
                 self._session = answer.new_session.initialize.session_id or self._session
             elif kind == "navigation":
@@ -118,6 +157,13 @@ class Visitor:
                 ForwardMsg.FINISHED_SUCCESSFULLY
             ):
                 return time.perf_counter() - began
+
+    def _place(self, path: tuple[int, ...], delta: Delta) -> None:
+        """What comes to a place takes away what was there, and all that was in it."""
+        for other in [other for other in self._placed if other[: len(path)] == path]:
+            del self._placed[other]
+        if delta.WhichOneof("type") == "new_element":
+            self._placed[path] = delta.new_element
 
     def _next(self, kind: str | None = None) -> ForwardMsg:
         while True:
@@ -145,8 +191,16 @@ class Visitor:
 
 
 @contextmanager
-def server(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A dashboard on an index: its process and its port, once it answers."""
+def server(
+    folder: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    log: IO[bytes] | int = subprocess.DEVNULL,
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A dashboard on an index: its process and its port, once it answers.
+
+    environment: beyond this process's own. log: where what the server says goes.
+    """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
@@ -166,9 +220,9 @@ def server(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes
             *given,
         ],
         cwd=ROOT,
-        env={**os.environ, "DFF_INDEX": str(folder)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        env={**os.environ, "DFF_INDEX": str(folder), **(environment or {})},
+        stdout=log,
+        stderr=log,
     )
     try:
         while process.poll() is None:

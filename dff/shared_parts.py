@@ -5,6 +5,7 @@ parts, and must not depend on what else was found.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,8 +19,8 @@ from dff.localization import (
     THRESHOLD,
     all_expressed_in,
     expressed_in,
-    joint,
     joint_basis,
+    joint_from_activations,
     locate_in,
     region_of_interest,
 )
@@ -71,24 +72,38 @@ def exact_joint_parts(
     picture: np.ndarray,
     rows: Sequence[int],
     progress: Callable[[int, int], None] | None = None,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Joint:
     """True joint factorization of the query (of its box, if it has one) and the photos of `rows`.
 
-    Slow: progress is that of `dff.localization.joint`. Its parts are put in the order of the
+    Slow: progress is that of `dff.localization.joint`, and each network pass and the factorization
+    are done within a `turn()`, so that others' work can go in between. One photo is in memory at a
+    time. Its parts are put in the order of the
     query's own, by where they lie in the query: what looks alike may lie elsewhere, and a number
     that moves to another thing would mislead.
     """
+    settings, backbone, count = index.settings, index.backbone(), 1 + len(rows)
+    tell = progress or (lambda done, count: None)
     shown = picture if query.box is None else crop(picture, query.box)
-    pictures = [shown, *(index.picture(row) for row in rows)]
-    settings = index.settings
-    found = joint(
-        pictures,
-        query.parts.k,
-        index.backbone(),
-        size=settings.size,
-        seed=settings.seed,
-        progress=progress,
-    )
+    activations, sizes = [], []
+    for done in range(count):
+        tell(done, count)
+        with turn():
+            if done > 0:
+                shown = index.picture(rows[done - 1])
+            activations.append(backbone.activations(shown, settings.size))
+            sizes.append((shown.shape[1], shown.shape[0]))
+    tell(count, count)
+    with turn():
+        found = joint_from_activations(
+            activations,
+            sizes,
+            query.parts.k,
+            stride=backbone.stride,
+            size=settings.size,
+            blocks=backbone.blocks,
+            seed=settings.seed,
+        )
     own = replace(found[0], width=query.parts.width, height=query.parts.height, box=query.box)
     match = match_parts(places(query.parts), places(own))
     order = np.argsort(match, kind="stable")

@@ -9,6 +9,7 @@ from dff.app.concepts_data import Common
 from dff.app.engine import Engine
 from dff.app.naming import OwnNames
 from dff.app.scene import palette_facts, version_of
+from dff.app.turns import turn
 from dff.masks import Masked, floors_of, masks_of, masks_zip
 from dff.names import short_name
 
@@ -80,7 +81,9 @@ def _file(
     def pictures() -> Iterator[Masked]:
         for row, parts in zip(common.rows, common.pictures, strict=True):
             picture = index.pictures[row]
-            photo = index.picture(row) if edges else None
-            yield Masked(picture.id, picture.title, masks_of(parts, floors, photo))
+            with turn():
+                photo = index.picture(row) if edges else None
+                masks = masks_of(parts, floors, photo)
+            yield Masked(picture.id, picture.title, masks)
 
     return masks_zip(pictures(), names, inks)

@@ -18,6 +18,7 @@ from dff.app.state import (
     valid_k,
     write_one,
 )
+from dff.app.turns import Busy, turn
 from dff.images import EXTENSIONS, ImageError, safe_name
 from dff.index import Index
 
@@ -129,7 +130,7 @@ def _browse(index: Index) -> None:
 
 def _upload() -> None:
     current = session()
-    file = st.session_state[f"upload{current.uploads}"]
+    file = st.session_state.get(f"upload{current.uploads}")
     if not isinstance(file, UploadedFile):  # none, or one of another session
         return
     current.uploads += 1
@@ -143,11 +144,12 @@ def _upload() -> None:
                 f"{safe_name(file.name)}: expected at most {limits().megabytes} MB, "
                 f"got {len(data) / MEGABYTE:.1f}"
             )
-        # Refused here, before anything else depends on it.
-        source = Source.of_upload(file.name, data, limits().megapixels * 10**6)
+        # Refused here, before anything else depends on it. One at a time: a large one takes 200 MB.
+        with turn():
+            source = Source.of_upload(file.name, data, limits().megapixels * 10**6)
         current.traces.add(source.sha256)
         current.upload = source
-    except ImageError as error:
+    except (ImageError, Busy) as error:
         current.notice = str(error)
 
 

@@ -10,12 +10,14 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+from weakref import ReferenceType, WeakSet, ref
 
 import numpy as np
 import streamlit as st
@@ -24,6 +26,7 @@ from dff.app.colours import chain_colours
 from dff.app.errors import logged
 from dff.app.memo import Cache, bytes_of
 from dff.app.scene import large_image, shown_large
+from dff.app.turns import turn, wait_for
 from dff.backbones import Backbone
 from dff.deletion import heats_on_picture, hidden, own_pixels
 from dff.geometry import Box
@@ -42,7 +45,9 @@ AGAIN = 300.0  # seconds after which `look_again` looks
 SEEN = 32_000_000  # activations, 2 MB a picture at 512 px
 QUERIES = 16_000_000  # 0.1 MB each
 SCENES = 48_000_000  # cards, 50 kB each, and the rest of what is shown
+DECODED = 2  # uploads whose pixels wait for the network, of all sessions: up to 200 MB each
 
+_engines: "WeakSet[Engine]" = WeakSet()
 _looking = threading.Lock()
 _set_aside: float | None = None  # when `set_aside` was done
 
@@ -59,12 +64,12 @@ class Engine:
         self._seen = Cache(SEEN, bytes_of)
         self._queries = Cache(QUERIES, bytes_of)
         self._scenes = Cache(SCENES, bytes_of)
-        self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
         self._starting = threading.Lock()
         self._started = False
         self._wanted = threading.Event()
         self.problem: str | None = None
         self.ready = threading.Event()
+        _engines.add(self)
 
     def start(self) -> None:
         """Load the network in a thread, once.
@@ -83,7 +88,7 @@ class Engine:
         """Wait until the network is loaded, or could not be and `problem` says why."""
         self._wanted.set()
         self.start()
-        self.ready.wait()
+        wait_for(self.ready.wait)
 
     def wait(self) -> None:
         """Wait for the network. Raises ValueError if it could not be loaded."""
@@ -105,6 +110,11 @@ class Engine:
         finally:
             self.ready.set()
 
+    def rest(self) -> None:
+        """Have the network let go of what it keeps for pictures to come."""
+        if self.ready.is_set() and self.problem is None:
+            self.index.backbone().rest()
+
     def needs_network(self, row: int | None, k: int, box: Box | None) -> bool:
         """Whether a query cannot be answered from the index alone."""
         return row is None or box is not None or k != self.index.settings.k
@@ -116,16 +126,24 @@ class Engine:
         if source.row is not None and not self.needs_network(source.row, k, box):
             picture = index.pictures[source.row]
             return self._query(key, lambda: index.indexed_query(picture.id))
-        found = self._query(key, lambda: index.described_as_query(self.seen(source, box), k))
+        found = self._query(key, lambda: self.described(self.seen(source, box), k))
         source.take()  # they have been seen, perhaps long ago
         return found
+
+    def described(self, seen: Seen, k: int | None, *how: str) -> Query:
+        """What the network saw as a query, factorized in turn with others' heavy work.
+
+        how: the descriptor and the matching, by default the index's.
+        """
+        with turn():
+            return self.index.described_as_query(seen, k, *how)
 
     def seen(self, source: "Source", box: Box | None) -> Seen:
         """The network's view of a picture, kept for the next k."""
         self.wait()
 
         def run() -> Seen:
-            with self._turn:
+            with turn():
                 decoded = source.take()
                 if decoded is None:
                     return self.index.see(source.read(self.index), box=box, name=source.name)
@@ -153,7 +171,7 @@ class Engine:
 
     def activations(self, backbone: Backbone, picture: np.ndarray) -> np.ndarray:
         """One pass of any network over a picture that is not kept, in turn with the others."""
-        with self._turn:
+        with turn():
             return backbone.activations(picture)
 
     def without(self, source: "Source", query: Query, part: int) -> Query:
@@ -168,9 +186,9 @@ class Engine:
             mask = own_pixels(heats_on_picture(query.parts))[part]
             altered = hidden(self.pixels(source), mask)
             self.wait()
-            with self._turn:
+            with turn():
                 seen = self.index.see(altered, box=box, name=source.name)
-            return self.index.described_as_query(seen, k, query.descriptor, query.matching)
+            return self.described(seen, k, query.descriptor, query.matching)
 
         kind = (query.descriptor, query.matching)
         return self._query((source.sha256, k, box, kind, "without", part), run)
@@ -206,13 +224,29 @@ class Upload:
     """An uploaded file. data: its bytes. size: (width, height). large: as it is shown, a JPEG,
     which is made while the network sees the picture.
 
-    pixels: what was decoded to find these out, until the network has seen it.
+    pixels: what was decoded to find these out, until the network has seen it or others have come.
     """
 
     data: bytes
     size: tuple[int, int]
     large: Future[bytes]
     pixels: np.ndarray | None
+
+
+_decoded: deque[ReferenceType[Upload]] = deque()
+_keeping = threading.Lock()
+
+
+def _keep_few(upload: Upload) -> None:
+    """Let go of the pixels of those who came before, but for `DECODED`: they are decoded again if
+    they are needed. Many users at once would take gigabytes otherwise, and so would one who sends
+    picture after picture and waits for none."""
+    with _keeping:
+        _decoded.append(ref(upload))
+        while len(_decoded) > DECODED:
+            oldest = _decoded.popleft()()
+            if oldest is not None:
+                oldest.pixels = None
 
 
 class Source:
@@ -241,6 +275,7 @@ class Source:
         large = drawing.submit(shown_large, picture)
         drawing.shutdown(wait=False)  # its thread ends with this one task
         upload = Upload(data, (width, height), large, picture)
+        _keep_few(upload)
         return cls(file_sha256(data), name, upload=upload)
 
     def size(self, index: Index) -> tuple[int, int]:
@@ -309,6 +344,12 @@ def look_again() -> None:
     timer = threading.Timer(SENT, set_aside)
     timer.daemon = True
     timer.start()
+
+
+def rest_all() -> None:
+    """`Engine.rest` of all that are there."""
+    for engine in list(_engines):
+        engine.rest()
 
 
 def index_folder() -> Path:

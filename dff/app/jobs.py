@@ -1,9 +1,15 @@
-"""Long work in the background: one thread a server, one job after another.
+"""Long work in the background: one job after another, each in a thread of its own.
 
-The thread runs with the lowest priority, so that other sessions' queries go first: on two cores a
+The threads run with the lowest priority, so that other sessions' queries go first: on two cores a
 page with a new box, which needs the network, took 2.6 s, and 2.7 s during a build. A job is
 stopped between two pictures, or two files; what it had done is kept by the work itself, and doing
 it again goes on from there.
+
+A job that shows no progress for ten minutes is taken for stuck, as on a network drive that no
+longer answers. Python cannot end its thread: the job is called failed, its thread is left to
+itself, and the next job begins in another one. Should the thread wake after all, it is stopped
+where it next tells how far it is. Until then it holds the lock of the index it writes to, so that
+nothing else changes that; a server that is started again is free of it.
 """
 
 import atexit
@@ -11,6 +17,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +33,7 @@ QUEUED, RUNNING, DONE, CANCELLED, FAILED = "queued", "running", "done", "cancell
 KEPT = 20  # finished jobs that are remembered
 NICE = 19
 LAST = 10.0  # seconds a job has to stop when the server ends
+STUCK = 600.0  # seconds without progress; loading a network or fitting a whitening tells nothing
 
 
 class Cancelled(Exception):
@@ -39,7 +47,8 @@ class Job:
     title: what it is, for people. collection: the name of the one it changes. work: what is done;
     it returns a sentence about what came of it. state: one of the five above. done, total:
     pictures, or whatever is counted; total is 0 until it is known. rate: pictures a second; left:
-    seconds, None if unknown. message: what came of it, or went wrong. details: files that were
+    seconds, None if unknown. told: when it last showed that it goes on, in seconds of
+    `time.monotonic`. message: what came of it, or went wrong. details: files that were
     left out, with the reason.
     """
 
@@ -52,6 +61,7 @@ class Job:
     total: int = 0
     rate: float = 0.0
     left: float | None = None
+    told: float = 0.0
     message: str = ""
     details: list[tuple[str, str]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -67,15 +77,20 @@ class Job:
         self.check()
 
     def check(self) -> None:
-        """Raise Cancelled where the job has been told to stop."""
+        """Say that it goes on. Raises Cancelled where the job has been told to stop."""
+        self.told = time.monotonic()
         if self.stop.is_set():
             raise Cancelled
 
 
 class Jobs:
-    """The queue and its thread, which ends with the server."""
+    """The queue, and the thread that begins one job after another and ends with the server.
 
-    def __init__(self) -> None:
+    stuck: seconds without progress after which a job is given up.
+    """
+
+    def __init__(self, stuck: float = STUCK) -> None:
+        self._stuck = stuck
         self._all: dict[int, Job] = {}
         self._waiting: deque[Job] = deque()
         self._change = threading.Condition()
@@ -158,29 +173,59 @@ class Jobs:
             self.wait(job, seconds)
 
     def _run(self) -> None:
-        _go_last()
         while True:
             with self._change:
                 self._change.wait_for(lambda: bool(self._waiting))
                 job = self._waiting.popleft()
-                job.state = RUNNING
-            state, message = FAILED, ""
-            try:
-                message = job.work(job)
-                state = DONE
-            except Cancelled:
-                state = CANCELLED
-            except ValueError as error:  # what the package raises, with what to do
-                message = str(error)
-                log.warning("%s: %s", job.title, error)
-            except Exception as error:
-                message = logged(error, job.title, UNFORESEEN_WORK)
+                job.state, job.told = RUNNING, time.monotonic()
+            threading.Thread(target=self._work, args=(job,), name="dff-job", daemon=True).start()
             with self._change:
+                while job.active:
+                    left = job.told + self._stuck - time.monotonic()
+                    if left <= 0:
+                        self._give_up(job)
+                    else:
+                        self._change.wait(left)
+
+    def _work(self, job: Job) -> None:
+        _go_last()
+        state, message = FAILED, ""
+        try:
+            message = job.work(job)
+            state = DONE
+        except Cancelled:
+            state = CANCELLED
+        except ValueError as error:  # what the package raises, with what to do
+            message = str(error)
+            log.warning("%s: %s", job.title, error)
+        except Exception as error:
+            message = logged(error, job.title, UNFORESEEN_WORK)
+        with self._change:
+            if job.active:  # else it was given up, and all have been told so
                 self._end(job, state, message)
+            else:
+                log.warning("%s: woke after it was given up, and ended: %s", job.title, state)
+
+    def _give_up(self, job: Job) -> None:
+        job.stop.set()
+        log.error(
+            "%s: no progress for %.0f s at %d of %d", job.title, self._stuck, job.done, job.total
+        )
+        self._end(
+            job,
+            FAILED,
+            f"It showed no progress for {_span(self._stuck)}, so it was given up; what was done is "
+            "kept. See whether the folder of its photos can be reached, then do it again. If it "
+            "says that another build is writing, start the dashboard anew.",
+        )
 
     def _end(self, job: Job, state: str, message: str) -> None:
         job.state, job.message = state, message
         self._change.notify_all()
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:g} seconds"
 
 
 def _go_last() -> None:

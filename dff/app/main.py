@@ -15,6 +15,7 @@ from dff.app import errors
 from dff.app.collections import chosen
 from dff.app.engine import Engine, engine
 from dff.app.limits import cap_uploads, limits
+from dff.app.memory import few_heaps, tidier
 from dff.index import IndexProblem
 from dff.marks import badge
 from dff.threads import prepare
@@ -33,6 +34,8 @@ STYLE = """<style>
 def main() -> None:
     """Run the dashboard's script: Streamlit calls it anew for every interaction."""
     prepare()
+    few_heaps()
+    tidier()
     errors.take_over()
     cap_uploads()
     # A drawn icon: Streamlit fetches named ones from the web, and a laptop may have none.

@@ -10,10 +10,12 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import is_dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+
+from dff.app.turns import wait_for
 
 AROUND = 100  # bytes that Python itself spends on a value
 
@@ -64,6 +66,14 @@ def one_each(value: object) -> int:
     return 1
 
 
+def forget_all() -> None:
+    """Empty every cache there is."""
+    with _listing:
+        caches = list(_CACHES)
+    for one in caches:
+        one.forget()
+
+
 class Traces:
     """What a session left in the caches: all of it is dropped when this object goes, or soon after.
 
@@ -97,13 +107,21 @@ class Cache:
         with _listing:
             _CACHES.add(self)
 
+    def forget(self) -> None:
+        """Keep nothing any more. What is being computed is kept when it is done."""
+        with self._guard:
+            self._values.clear()
+            self._total = 0
+
     def get(self, key: Hashable, compute: Callable[[], Any]) -> Any:
         """The value for `key`, computed by the first who asks."""
         with self._guard:
             if key in self._values:
                 return self._used(key)
             lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
+        if not lock.acquire(blocking=False):
+            wait_for(partial(lock.acquire, True))  # its user may leave meanwhile
+        try:
             with self._guard:
                 if key in self._values:
                     return self._used(key)
@@ -118,6 +136,8 @@ class Cache:
                 self._put(key, value, weight)
                 self._locks.pop(key, None)
             return value
+        finally:
+            lock.release()
 
     def get_all(
         self, keys: Sequence[Hashable], compute: Callable[[list[int]], Sequence[Any]]

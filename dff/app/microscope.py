@@ -4,7 +4,6 @@ Shared by all sessions, like `dff.app.engine`, whose network and passes it uses 
 own layer is asked for. Everything is kept by the sha256 of the picture and every parameter.
 """
 
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ import streamlit as st
 from dff.app import factors_data
 from dff.app.colours import Colouring, chain_colours, placed_colours
 from dff.app.engine import Engine, Source
-from dff.app.memo import Cache
+from dff.app.memo import Cache, bytes_of
+from dff.app.turns import Busy, turn
 from dff.backbones import Backbone, Tap, load_backbone
 from dff.factorization import Factorization, factorize_activations, stability
 from dff.geometry import Extent, fit_size, grid_extent
@@ -25,9 +25,11 @@ from dff.parts import Parts
 from dff.shared_parts import places
 
 NETWORKS = 3  # entries; a network has two, and some have half a gigabyte of weights
-PICTURES = 8
-ACTIVATIONS = 8  # up to 20 MB each at the finest layers
-SMALL = 400  # factorizations and drawings
+# Bytes that are kept, for all sessions together.
+PICTURES = 20_000_000  # as they are drawn, up to 6 MB each
+ACTIVATIONS = 64_000_000  # 2 MB a picture, up to 20 MB at the finest layers
+SMALL = 32_000_000  # factorizations and drawings
+FAILURES = 400  # networks that could not be had
 SEEDS = (1, 2, 3)  # of the random starts by which a part is called steady
 RETRY = 30.0  # seconds for which a network that could not be had is not asked for again
 LONGEST_NAME = 100
@@ -81,10 +83,9 @@ class Microscope:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._networks = Cache(NETWORKS)
-        self._pictures = Cache(PICTURES)
-        self._activations = Cache(ACTIVATIONS)
-        self._small = Cache(SMALL)
-        self._turn = threading.Semaphore(1)  # one network pass at a time: they use all cores
+        self._pictures = Cache(PICTURES, bytes_of)
+        self._activations = Cache(ACTIVATIONS, bytes_of)
+        self._small = Cache(SMALL, bytes_of)
         self._layers: dict[str, Layers] = {}
         self._failures: dict[tuple[str, str | None], tuple[float, ValueError]] = {}
 
@@ -126,8 +127,10 @@ class Microscope:
 
         try:
             backbone: Backbone = self._networks.get((name, layer), load)
+        except Busy:
+            raise  # of somebody else who loads it: that says nothing about the network
         except ValueError as error:
-            if len(self._failures) > SMALL:
+            if len(self._failures) > FAILURES:
                 self._failures.clear()
             self._failures[(name, layer)] = (time.monotonic(), error)
             raise
@@ -166,12 +169,14 @@ class Microscope:
 
     def factors(self, slide: Slide, k: int, recipe: Recipe) -> Factorization:
         """The picture in k parts."""
-        found: Factorization = self._small.get(
-            ("factors", slide.key, k, recipe),
-            lambda: factorize_activations(
-                slide.activations, k, solver=recipe.solver, init=recipe.init, seed=recipe.seed
-            ),
-        )
+
+        def run() -> Factorization:
+            with turn():
+                return factorize_activations(
+                    slide.activations, k, solver=recipe.solver, init=recipe.init, seed=recipe.seed
+                )
+
+        found: Factorization = self._small.get(("factors", slide.key, k, recipe), run)
         return found
 
     def colours(self, slide: Slide, k: int, recipe: Recipe) -> tuple[int, ...]:
@@ -213,10 +218,13 @@ class Microscope:
 
     def stability(self, slide: Slide, k: int, recipe: Recipe) -> np.ndarray:
         """How surely each part is found again: (k,) float32."""
-        found: np.ndarray = self._small.get(
-            ("stability", slide.key, k, recipe),
-            lambda: stability(slide.activations, self.factors(slide, k, recipe), seeds=SEEDS),
-        )
+
+        def run() -> np.ndarray:
+            factors = self.factors(slide, k, recipe)
+            with turn():
+                return stability(slide.activations, factors, seeds=SEEDS)
+
+        found: np.ndarray = self._small.get(("stability", slide.key, k, recipe), run)
         return found
 
     def residual(self, slide: Slide, k: int, recipe: Recipe) -> np.ndarray:
@@ -237,7 +245,7 @@ class Microscope:
         own = (backbone.name, backbone.layer) == (settings.backbone, settings.layer)
         if own and self.engine.problem is None:
             return self.engine.seen(source, None).activations
-        with self._turn:
+        with turn():
             return backbone.activations(self.engine.pixels(source), self._size(backbone))
 
     def _size(self, backbone: Backbone) -> int:

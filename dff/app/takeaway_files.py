@@ -10,6 +10,7 @@ import numpy as np
 
 from dff.app import naming
 from dff.app.engine import Engine, Source
+from dff.app.turns import turn
 from dff.export import snippet
 from dff.export.records import (
     Record,
@@ -140,7 +141,8 @@ def search_report(view: SearchView, today: str, address: str | None) -> File:
     def make() -> bytes:
         from dff.export.report import search_report
 
-        return search_report(view, made=today, address=address).encode()
+        with turn():
+            return search_report(view, made=today, address=address).encode()
 
     return File("HTML report", f"{_stem(view)}-report.html", make)
 
@@ -175,7 +177,8 @@ def parts_report(view: PartsView, today: str, address: str | None) -> File:
     def make() -> bytes:
         from dff.export.report import parts_report
 
-        return parts_report(view, made=today, address=address).encode()
+        with turn():
+            return parts_report(view, made=today, address=address).encode()
 
     return File("HTML report", f"{_stem(view)}-report.html", make)
 
@@ -247,7 +250,8 @@ def _saved(figure: Callable[[], "Figure"], name: str, format: str) -> File:
     def make() -> bytes:
         from dff.figures import save
 
-        return save(figure(), format)
+        with turn():  # a figure for print takes a second and some memory
+            return save(figure(), format)
 
     return File(format.upper(), f"{name}.{format}", make)
 

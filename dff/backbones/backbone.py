@@ -194,6 +194,12 @@ class Backbone:
                 found[number] = self._checked(self._join([one[place] for one in outputs]))
         return [found[number] for number in range(len(pictures))]
 
+    def rest(self) -> None:
+        """Let go of memory that is kept for pictures to come, if what runs the network keeps any.
+        The next pass takes a little longer."""
+        if isinstance(self._pass, EnginePass):
+            self._pass.rest()
+
     def view(self, activations: np.ndarray, k: int = 4, seed: int = 0) -> View:
         """What descriptors look at: activations of this network, with its classifier."""
         return View(activations, k, seed, self.class_weights, self.class_bias, self.blocks)

@@ -88,13 +88,22 @@ class EnginePass:
         with self._lock:
             if x.shape not in self._shapes:
                 if len(self._shapes) == MAX_SHAPES:
-                    self._model = self._compiled()  # who still runs the old one keeps it
-                    self._shapes.clear()
+                    self._renew()
                 self._shapes.add(x.shape)
             model = self._model
         request = model.create_infer_request()  # each call its own: threads do not mix
         request.infer([x], share_inputs=True)
         return [request.get_output_tensor(place).data for place in range(self._count)]
+
+    def rest(self) -> None:
+        """Free what is kept for every shape seen so far."""
+        with self._lock:
+            if self._shapes:
+                self._renew()
+
+    def _renew(self) -> None:
+        self._model = self._compiled()  # who still runs the old one keeps it
+        self._shapes.clear()
 
     def _compiled(self) -> Any:
         return openvino().Core().compile_model(self._wanted, "CPU", self._settings)

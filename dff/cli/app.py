@@ -42,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
         )
     read_manifest(index)
     command = [sys.executable, "-m", "streamlit", "run", str(PAGE)]
-    environment = {**SETTINGS, **os.environ, "DFF_INDEX": str(index.resolve())}
+    # Few heaps from the beginning: see dff.app.memory.
+    environment = {"MALLOC_ARENA_MAX": "2", **SETTINGS, **os.environ}
+    environment["DFF_INDEX"] = str(index.resolve())
     with subprocess.Popen(command, env=environment) as server:  # noqa: S603 (ours)
         try:
             return server.wait()

@@ -4,10 +4,12 @@ import os
 import re
 import sys
 import threading
+import time
 
 import pytest
 
-from dff.app.jobs import CANCELLED, DONE, FAILED, KEPT, QUEUED, RUNNING, Jobs
+from dff.app.jobs import CANCELLED, DONE, FAILED, KEPT, QUEUED, RUNNING, Cancelled, Jobs
+from dff.index.lock import locked
 
 SOON = 20  # seconds
 
@@ -104,6 +106,60 @@ def test_a_job_that_fails_does_not_end_the_thread(jobs, error, said, caplog):
         assert record.exc_info[1] is error
     after = jobs.submit("Two", "a", lambda job: "fine")
     assert jobs.wait(after, SOON) and after.state == DONE
+
+
+def test_a_stuck_job_fails_and_the_next_one_runs(tmp_path):
+    jobs, go_on, woke = Jobs(stuck=0.1), threading.Event(), []
+    lock = tmp_path / ".lock"
+
+    def stuck(job):
+        with locked(lock):
+            job.tell(3, 10)
+            assert go_on.wait(SOON)
+            try:
+                job.tell(4, 10)
+            except Cancelled:
+                woke.append("told to stop")
+                raise
+            return "all done"
+
+    def same_collection(job):
+        with locked(lock):
+            return "changed"
+
+    first, second = jobs.submit("One", "a", stuck), jobs.submit("Two", "b", lambda job: "fine")
+    assert jobs.wait(first, SOON) and first.state == FAILED
+    assert first.message.startswith(
+        "It showed no progress for 0.1 seconds, so it was given up; what was done is kept."
+    )
+    assert jobs.wait(second, SOON) and (second.state, second.message) == (DONE, "fine")
+    # Its thread is still there, and so is the lock of what it writes to.
+    third = jobs.submit("Three", "a", same_collection)
+    assert (
+        jobs.wait(third, SOON)
+        and third.state == FAILED
+        and "another build is writing" in third.message
+    )
+    workers = [thread for thread in threading.enumerate() if thread.name == "dff-job"]
+    go_on.set()
+    for worker in workers:
+        worker.join(SOON)
+    assert woke == ["told to stop"] and first.state == FAILED  # as all have been told
+    fourth = jobs.submit("Four", "a", same_collection)
+    assert jobs.wait(fourth, SOON) and (fourth.state, fourth.message) == (DONE, "changed")
+
+
+def test_a_slow_job_is_not_taken_for_stuck():
+    jobs = Jobs(stuck=0.6)
+
+    def slow(job):
+        for done in range(10):
+            time.sleep(0.08)
+            job.tell(done, 10)
+        return "all done"
+
+    job = jobs.submit("One", "a", slow)
+    assert jobs.wait(job, SOON) and (job.state, job.done) == (DONE, 9)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="priorities belong to processes elsewhere")

@@ -195,6 +195,18 @@ def test_memory_is_given_back_after_many_sizes(made: Prepared, monkeypatch: pyte
         np.testing.assert_array_equal(passed.run(x)[0], maps)
 
 
+def test_memory_is_given_back_on_demand(made: Prepared):
+    passed = EnginePass(made.model, [1])
+    shown = np.full((1, 3, 64, 64), 1, np.float32)
+    first, before = passed._model, passed.run(shown)[0].copy()
+    passed.rest()
+    second = passed._model
+    assert second is not first
+    passed.rest()
+    assert passed._model is second  # which has nothing to give back
+    np.testing.assert_array_equal(passed.run(shown)[0], before)
+
+
 def test_where_the_engine_fails_pytorch_runs_and_the_log_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -1,5 +1,6 @@
 import base64
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -259,6 +260,22 @@ def test_exact_joint_parts_are_in_the_querys_order(index, query, backbone):
         for parts in (query.parts, exact.query)
     )
     assert match_parts(mine, found).tolist() == [0, 1, 2, 3]
+
+
+def test_exact_joint_parts_let_others_work_between_the_pictures(index, query, monkeypatch):
+    happened: list[str] = []
+
+    @contextmanager
+    def turn():
+        happened.append("begins")
+        yield
+        happened.append("ends")
+
+    original = index.picture
+    monkeypatch.setattr(index, "picture", lambda row: happened.append("photo") or original(row))
+    exact_joint_parts(index, query, original(0), [1, 2], turn=turn)
+    own, photo = ["begins", "ends"], ["begins", "photo", "ends"]
+    assert happened == [*own, *photo, *photo, *own]
 
 
 def test_the_palette_has_ten_distinct_entries():

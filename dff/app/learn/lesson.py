@@ -10,6 +10,7 @@ from dff.app.learn import adding, failures, iterations, maps, matching
 from dff.app.learn.texts import STEPS
 from dff.app.limits import limits
 from dff.app.part_flow import flow_facts
+from dff.app.turns import turn
 from dff.index import Index
 from dff.index.query import Query
 
@@ -100,7 +101,9 @@ def _compute(
     colours = engine.colours(source, k, None)
     query = engine.query(source, k, None)
     if step == 2:
-        found = iterations.facts(engine.seen(source, None), query)
+        seen = engine.seen(source, None)
+        with turn():
+            found = iterations.facts(seen, query)
     elif step == 4:
         found = adding.facts(query, index.whitening("dff"), index.descriptor)
     else:

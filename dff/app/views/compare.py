@@ -163,7 +163,7 @@ def _rankings(engine: Engine, source: Source, names: list[str]) -> list[Ranking]
     def described(name: str) -> Query:
         if source.row is not None:
             return index.indexed_query(index.pictures[source.row].id, name)
-        return index.described_as_query(engine.seen(source, None), None, name)
+        return engine.described(engine.seen(source, None), None, name)
 
     def run() -> list[Ranking]:
         return [

@@ -30,6 +30,7 @@ from dff.app.state import (
     valid_ids,
     write_one,
 )
+from dff.app.turns import turn
 from dff.app.views import several
 from dff.explain import best
 from dff.index import Index
@@ -181,7 +182,8 @@ def _exact(engine: Engine, stored: Common, status: Any) -> Common:
             seen.append(engine.seen(source, None).activations)
             bar.progress((done + 1) / len(rows), f"Picture {done + 1} of {len(rows)}")
         bar.progress(1.0, "Factorizing them together")
-        found = concepts_data.common_exactly(index, stored, seen)
+        with turn():
+            found = concepts_data.common_exactly(index, stored, seen)
         status.empty()
         return found
 

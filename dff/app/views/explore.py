@@ -32,6 +32,7 @@ from dff.app.state import (
 )
 from dff.app.stories import load, story_of
 from dff.app.takeaway_files import search_view
+from dff.app.turns import Busy, turn
 from dff.app.views import concepts, several
 from dff.explain import best
 from dff.geometry import Box
@@ -196,7 +197,7 @@ def _show_or_say(engine: Engine, current: Session, choice: Choice) -> None:
     try:
         _show(engine, current, choice)
     except ValueError as error:
-        if current.box is None:
+        if current.box is None or isinstance(error, Busy):
             raise
         say(error)
         current.box = current.weights = None
@@ -376,7 +377,7 @@ def _joint(engine: Engine, choice: Choice, query: Query, rows: np.ndarray) -> Jo
             )
 
         picture = read_image(choice.source.read(index))
-        found = exact_joint_parts(index, query, picture, first, tell)
+        found = exact_joint_parts(index, query, picture, first, tell, turn)
         choice.status.empty()
         return found
 
