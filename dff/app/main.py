@@ -17,6 +17,7 @@ from dff.app.engine import Engine, engine
 from dff.app.limits import cap_uploads, limits
 from dff.app.memory import few_heaps, tidier
 from dff.index import IndexProblem
+from dff.index.format import MANIFEST
 from dff.marks import badge
 from dff.threads import prepare
 from dff.troubles import CLOSED_COLLECTION, new_id
@@ -92,11 +93,15 @@ def _page(
 
 
 def _no_index(folder: Path, problem: IndexProblem) -> None:
-    st.title("No collection yet")
+    there = (folder / MANIFEST).exists()
+    st.title("This collection cannot be opened" if there else "No collection yet")
     if not limits().changes:
         id = new_id()
         log.error("error %s, %s: %s", id, folder, problem)
         st.write(CLOSED_COLLECTION.sentence(id))
+        return
+    if there:
+        errors.say(problem)
         return
     st.write(
         "The dashboard shows an index: the parts of every photo of a collection. Build one from a "
