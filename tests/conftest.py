@@ -1,8 +1,10 @@
 """A tiny collection of drawn pictures, and an index of it, for all tests."""
 
+import importlib.util
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from dff.threads import prepare
 
 prepare()  # before torch is imported
 
+ROOT = Path(__file__).parents[1]
 SIZE = 128  # the network's input: 4 x 3 cells, 10 ms a pass
 COLOURS = ("#c0392b", "#2471a3", "#239b56", "#d4ac0d", "#7d3c98", "#ca6f1e")
 
@@ -38,6 +41,15 @@ def draw(number: int) -> Image.Image:
     for line in range(number % 4):
         pen.line((0, 100 - 6 * line, 90, 115 - 8 * line), fill="black", width=2)
     return image
+
+
+def script(name: str) -> ModuleType:
+    """A file of scripts/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Counting:

@@ -42,7 +42,9 @@ def test_nothing_serious_is_found(open_page: Any, path: str) -> None:
             arg=scheme,
         )
         page.wait_for_timeout(400)  # colours fade from one theme to the other
-        results = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        # Of all rules only those of colours see another page in the dark.
+        rules = "{}" if scheme == "light" else "{runOnly: ['cat.color']}"
+        results = page.evaluate(f"axe.run(document, {{resultTypes: ['violations'], ...{rules}}})")
         passed.append({rule["id"] for rule in results["passes"]})
         found += [
             (scheme, rule["id"], node["target"], node["failureSummary"])
@@ -52,4 +54,5 @@ def test_nothing_serious_is_found(open_page: Any, path: str) -> None:
         ]
     assert found == []
     # The rules have looked at something, in both themes.
-    assert all({"color-contrast", "button-name", "document-title"} <= rules for rules in passed)
+    assert {"color-contrast", "button-name", "document-title"} <= passed[0]
+    assert "color-contrast" in passed[1]
