@@ -111,10 +111,9 @@ def all_expressed_in(pictures: Sequence[Parts], basis: np.ndarray) -> list[Parts
     longer than one picture alone."""
     if not pictures:
         return []
-    coefficients = nmf.project(np.concatenate([parts.basis for parts in pictures]), basis)
-    ends = np.cumsum([parts.k for parts in pictures])[:-1]
+    shares = nmf.project_several([parts.basis for parts in pictures], basis)
     found = []
-    for parts, own in zip(pictures, np.split(coefficients, ends), strict=True):
+    for parts, own in zip(pictures, shares, strict=True):
         heatmaps = np.tensordot(own.T, parts.heatmaps, axes=1).astype(np.float32)
         found.append(parts.with_heatmaps(heatmaps, basis))
     return found

@@ -112,6 +112,17 @@ def sweep(rows: Array, weights: Array, fixed: Array) -> None:
         rows[j, :] = xp.maximum(row, zero)
 
 
+def sweep_each(rows: Array, weights: Array, fixed: Array) -> None:
+    """The same without BLAS, whose last bits depend on how many columns there are and where."""
+    xp = array_api_compat.array_namespace(rows)
+    zero = xp.zeros_like(rows[0, :])
+    for j, shares in enumerate(weights.tolist()):
+        row = fixed[j, :]
+        for i, share in enumerate(shares):
+            row = row + share * rows[i, :]
+        rows[j, :] = xp.maximum(row, zero)
+
+
 def mu_half(rows: Array, gram: Array, cross: Array) -> None:
     """Multiply each entry by the ratio of the gradient's negative and positive parts."""
     xp = array_api_compat.array_namespace(rows)

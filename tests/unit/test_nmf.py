@@ -344,6 +344,18 @@ def test_project_is_non_negative_least_squares():
     assert nmf.project(positions.astype(np.float32), basis.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.parametrize("namespace", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_what_is_projected_beside_a_matrix_changes_no_bit_of_it(namespace):
+    rng = np.random.default_rng(4)
+    stack = [namespace(rng.random((n, 300), np.float32) ** 4) for n in (8, 1, 37, 8, 120)]
+    basis = namespace(rng.random((5, 300), np.float32))
+    together = nmf.project_several(stack, basis)
+    for several in (together, nmf.project_several(stack[::-1], basis)[::-1]):
+        for positions, found in zip(stack, several, strict=True):
+            alone = nmf.project(positions, basis)
+            assert np.asarray(alone).tobytes() == np.asarray(found).tobytes()
+
+
 def test_project_recovers_planted_coefficients_and_ignores_dead_basis_rows():
     coefficients, basis = planted()
     basis[1] = 0
