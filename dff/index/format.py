@@ -281,8 +281,7 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
     types = dtype.split()
     try:
         check_plain(path)
-        # Not np.load: it takes archives of arrays, too.
-        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")
+        array = _mapped(path)
     except FileNotFoundError as error:
         raise IndexProblem(
             f"{path} is not there; open the index again if it was built again meanwhile, else run "
@@ -290,7 +289,7 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
         ) from error
     except IndexProblem:
         raise
-    except Exception as error:  # NumPy raises nearly every type there is for a strange header
+    except (ValueError, OSError, OverflowError, MemoryError) as error:
         raise IndexProblem(
             f"{path} cannot be read ({error}); run `python -m dff index verify`"
         ) from error
@@ -300,6 +299,31 @@ def load_array(path: Path, dtype: str, ndim: int) -> np.ndarray:
             "build the index again"
         )
     return array
+
+
+# As NumPy writes it for numbers and texts, not for objects or tables.
+_HEAD = re.compile(
+    rb"\{'descr': '([<>|][a-zA-Z]\d{1,2})', 'fortran_order': (True|False), "
+    rb"'shape': \(([\d, ]{0,80})\), \} *\n"
+)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """A .npy file as a memory map; ValueError where it is not one that NumPy writes.
+
+    NumPy reads the header with Python's own parser, which fails now and then in Python 3.11 where
+    two threads use it at once ("AST constructor recursion depth mismatch"), and for strange ones
+    with any error there is.
+    """
+    with open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        found = _HEAD.fullmatch(file.read(int.from_bytes(file.read(2), "little")))
+        start = file.tell()
+    if version != (1, 0) or found is None:
+        raise ValueError("expected the header of a .npy file of numbers")
+    shape = tuple(int(side) for side in found[3].split(b",") if side.strip())
+    kind = np.dtype(found[1].decode())
+    return np.memmap(path, kind, "r", start, shape, "F" if found[2] == b"True" else "C")
 
 
 def save_array(path: Path, array: np.ndarray) -> None:

@@ -1,11 +1,9 @@
 """A server for strangers: what DFF_PUBLIC=1 takes away, page by page, on the server's side."""
 
-import gc
 import hashlib
 import io
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,6 @@ from PIL import Image
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from dff.app import memo
-from dff.app.engine import set_aside
 from dff.app.limits import OWN_MACHINE, PUBLIC, limits
 from dff.backbones import WeightsUnavailable
 from tests.app.test_hostile_client import send, state
@@ -114,25 +110,6 @@ def marked(width: int = 90, height: int = 60) -> bytes:
     noise = np.random.default_rng(7).integers(0, 255, (height, width, 3), np.uint8)
     Image.fromarray(noise).save(file, "PNG")
     return file.getvalue()
-
-
-def kept_of(mark: str) -> int:
-    """How many values all caches of the server have of a file."""
-    return sum(memo._has(key, mark) for cache in list(memo._CACHES) for key in list(cache._values))
-
-
-def test_an_upload_goes_with_its_session(visit):
-    data = marked()
-    mark = hashlib.sha256(data).hexdigest()
-    dashboard = visit().upload("mine.png", data)
-    assert dashboard.stage["query"]["title"] == "mine.png" and kept_of(mark) > 3
-    del dashboard
-    until = time.monotonic() + 20
-    while kept_of(mark) and time.monotonic() < until:
-        set_aside()  # as `look_again` does: the session may have been set aside by the engine
-        time.sleep(0.05)
-    gc.unfreeze()
-    assert not kept_of(mark)
 
 
 @pytest.mark.parametrize("page", PAGES)
