@@ -5,11 +5,9 @@ there when somebody uploads a picture, draws a box or moves the slider. Caches a
 sha256 of a picture's bytes and every parameter; what they hold is never changed.
 """
 
-import gc
 import logging
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +22,7 @@ import streamlit as st
 
 from dff.app.colours import chain_colours
 from dff.app.errors import logged
+from dff.app.garbage import set_aside
 from dff.app.memo import Cache, bytes_of
 from dff.app.scene import large_image, shown_large
 from dff.app.turns import turn, wait_for
@@ -40,7 +39,6 @@ from dff.troubles import NO_NETWORK
 log = logging.getLogger(__name__)
 
 SENT = 1.0  # seconds until the first page is with the browser
-AGAIN = 300.0  # seconds after which `look_again` looks
 # Bytes that are kept, for all sessions together.
 SEEN = 32_000_000  # activations, 2 MB a picture at 512 px
 QUERIES = 16_000_000  # 0.1 MB each
@@ -48,8 +46,6 @@ SCENES = 48_000_000  # cards, 50 kB each, and the rest of what is shown
 DECODED = 2  # uploads whose pixels wait for the network, of all sessions: up to 200 MB each
 
 _engines: "WeakSet[Engine]" = WeakSet()
-_looking = threading.Lock()
-_set_aside: float | None = None  # when `set_aside` was done
 
 
 class Engine:
@@ -315,35 +311,6 @@ class Source:
         if self.row is None:
             raise ValueError("expected a picture of the index or an uploaded one")
         return self.row
-
-
-def set_aside() -> None:
-    """Leave what is in memory now out of every later search for garbage.
-
-    Streamlit looks through all objects after every run, before the browser has its answer: torch's
-    alone take 0.2 s. What was set aside before is looked through once more, so nothing piles up.
-    """
-    global _set_aside
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    _set_aside = time.monotonic()
-
-
-def look_again() -> None:
-    """Look once more through what was set aside, soon and in the background, if that is long ago.
-
-    Called when a visitor comes. A session that was open then is among it, and without this it
-    would never go, nor what its visitor uploaded.
-    """
-    global _set_aside
-    with _looking:
-        if _set_aside is None or time.monotonic() - _set_aside < AGAIN:
-            return
-        _set_aside = None  # it is being done
-    timer = threading.Timer(SENT, set_aside)
-    timer.daemon = True
-    timer.start()
 
 
 def rest_all() -> None:

@@ -17,7 +17,8 @@ import streamlit as st
 from streamlit import config, runtime
 from streamlit.runtime import RuntimeState
 
-from dff.app.engine import rest_all, set_aside
+from dff.app.engine import rest_all
+from dff.app.garbage import set_aside
 from dff.app.memo import forget_all
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from urllib.parse import quote, urlencode
 
 import streamlit as st
 
-from dff.app.engine import Source, look_again
+from dff.app.engine import Source
+from dff.app.garbage import look_again
 from dff.app.limits import limits
 from dff.app.memo import Traces
 from dff.app.stories import load

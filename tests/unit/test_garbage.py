@@ -2,8 +2,8 @@ import gc
 import time
 import weakref
 
-from dff.app import engine
-from dff.app.engine import set_aside
+from dff.app import garbage
+from dff.app.garbage import set_aside
 
 
 class Node:
@@ -39,11 +39,11 @@ def test_a_session_that_was_set_aside_goes_after_all(monkeypatch):
     try:
         del visit
         gc.collect()
-        engine.look_again()  # not long ago
-        assert engine._set_aside is not None and gone() is not None
-        monkeypatch.setattr(engine, "AGAIN", 0.0)
-        monkeypatch.setattr(engine, "SENT", 0.0)
-        engine.look_again()
+        garbage.look_again()  # not long ago
+        assert garbage._set_aside is not None and gone() is not None
+        monkeypatch.setattr(garbage, "AGAIN", 0.0)
+        monkeypatch.setattr(garbage, "SOON", 0.0)
+        garbage.look_again()
         until = time.monotonic() + 20
         while gone() is not None and time.monotonic() < until:
             time.sleep(0.01)
