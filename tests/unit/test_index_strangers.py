@@ -25,6 +25,7 @@ from dff.index.format import file_record
 from dff.index.manifest import read_damaged, read_manifest, write_manifest
 from dff.index.repair import repair
 from tests.conftest import SIZE
+from tests.unit.test_index_check import with_entry as entry
 
 FILES = "shards/*/"
 VECTORS = "generations/*/gem/vectors.npy"
@@ -72,16 +73,6 @@ def array(pattern, how):
         return out.getvalue()
 
     return raw(pattern, how_bytes)
-
-
-def entry(at, value):
-    """An array with another value somewhere."""
-
-    def how(values):
-        values[at] = value
-        return values
-
-    return how
 
 
 def lines(how):
@@ -201,10 +192,22 @@ DAMAGED = {
 
 # What was put together to look sound: (trick, words of the one sentence).
 SEALED = {
-    "NaN in a descriptor": (array(VECTORS, entry((2, 7), np.nan)), "gem/vectors.npy: expected fin"),
-    "infinity in a descriptor": (array(VECTORS, entry((2, 7), np.inf)), "gem/vectors.npy: expecte"),
-    "NaN in a basis": (array(FILES + "basis.npy", entry((0, 0, 0), np.nan)), "/basis.npy: expec"),
-    "NaN in a heatmap": (array(FILES + "cells.npy", entry(3, np.nan)), "cells.npy: expected fini"),
+    "NaN in a descriptor": (
+        array(VECTORS, entry((2, 7), np.nan)),
+        "gem/vectors.npy: expected fin",
+    ),
+    "infinity in a descriptor": (
+        array(VECTORS, entry((2, 7), np.inf)),
+        "gem/vectors.npy: expecte",
+    ),
+    "NaN in a basis": (
+        array(FILES + "basis.npy", entry((0, 0, 0), np.nan)),
+        "/basis.npy: expec",
+    ),
+    "NaN in a heatmap": (
+        array(FILES + "cells.npy", entry(3, np.nan)),
+        "cells.npy: expected fini",
+    ),
     "NaN in a weight": (
         array(FILES + "weights-gem.npy", entry(0, np.nan)),
         "-gem.npy: expected fi",
@@ -289,12 +292,18 @@ def test_damage_is_one_sentence(folder, name):
     assert words in sentence and any(way in sentence for way in WAYS_OUT), sentence
 
 
-@pytest.mark.parametrize("name", SEALED)
-def test_a_trick_is_one_sentence_under_right_hashes(folder, name):
+def played(name, folder):
+    """Play a trick and give what it changed the right hashes; what is to be said of it."""
     trick, words = SEALED[name]
     trick(folder)
     if "manifest" not in name and read_damaged(folder)["files"]:
         seal(folder)
+    return words
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_a_trick_is_one_sentence_under_right_hashes(folder, name):
+    words = played(name, folder)
     sentences = verify(folder)
     assert len(sentences) == 1, sentences
     assert words in sentences[0] and "\n" not in sentences[0], sentences
@@ -323,10 +332,7 @@ sys.addaudithook(listen)  # for good, so it sleeps between
 def test_opening_and_searching_end_in_a_sentence_and_read_nothing_else(
     folder, name, monkeypatch, tmp_path
 ):
-    trick, _ = SEALED[name]
-    trick(folder)
-    if "manifest" not in name and read_damaged(folder)["files"]:
-        seal(folder)
+    played(name, folder)
     monkeypatch.chdir(tmp_path)
     opened_files.clear()
     found_classes.clear()
@@ -399,10 +405,7 @@ def test_verify_finds_all_at_once(photos, backbone, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", SEALED)
 def test_what_can_be_repaired_is_sound_then(folder, name):
-    trick, _ = SEALED[name]
-    trick(folder)
-    if "manifest" not in name and read_damaged(folder)["files"]:
-        seal(folder)
+    played(name, folder)
     try:
         done = repair(folder)
     except IndexProblem as problem:

@@ -96,7 +96,8 @@ def test_no_more_than_the_limit_at_once():
     assert len(most) == 12 and max(most) == 2 and turns.waiting() == 0
 
 
-def test_who_leaves_while_waiting_gives_up_the_place():
+def one_leaves():
+    """One holds the turn, one has left while waiting for it, one stays."""
     sessions, left = Sessions(Turns()), threading.Event()
 
     def check():
@@ -107,6 +108,11 @@ def test_who_leaves_while_waiting_gives_up_the_place():
     sessions.wants("leaves", check)
     sessions.wants("stays")
     left.set()
+    return sessions
+
+
+def test_who_leaves_while_waiting_gives_up_the_place():
+    sessions = one_leaves()
     sessions._until(lambda: "leaves" in sessions.ended)
     assert isinstance(sessions.ended["leaves"], Gone) and sessions.turns.waiting() == 1
     sessions.finish()
@@ -114,17 +120,8 @@ def test_who_leaves_while_waiting_gives_up_the_place():
 
 
 def test_who_has_left_before_the_turn_comes_passes_it_on():
-    sessions, left = Sessions(Turns()), threading.Event()
-
-    def check():  # is asked when the turn has come, too
-        if left.is_set():
-            raise Gone
-
-    sessions.hold()
-    sessions.wants("leaves", check)
-    sessions.wants("stays")
-    left.set()
-    sessions.finish()
+    sessions = one_leaves()
+    sessions.finish()  # who waits is asked when the turn has come, too
     assert sessions.order == ["holder", "stays"] and isinstance(sessions.ended["leaves"], Gone)
 
 
